@@ -1,0 +1,523 @@
+/* booking--1.0.sql */
+
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION booking" to load this file. \quit
+
+-- ---------------------------------------------------------------------------
+-- The schema must be ours alone
+--
+-- CREATE EXTENSION takes an existing schema as it is.  Whoever owns it, or
+-- could put a function, operator or type into it, could make the objects below
+-- (and everybody who calls them) use theirs instead of pg_catalog's.  Tables,
+-- their row types and their sequences may be there: DROP EXTENSION leaves them.
+-- ---------------------------------------------------------------------------
+
+DO $$
+DECLARE
+	space pg_catalog.oid;
+	owner pg_catalog.oid;
+	intruder pg_catalog.text;
+BEGIN
+	SELECT n.oid, n.nspowner INTO STRICT space, owner
+	FROM pg_catalog.pg_namespace n
+	WHERE n.nspname OPERATOR(pg_catalog.=) 'booking';
+
+	IF NOT EXISTS (
+		SELECT FROM pg_catalog.pg_roles r
+		WHERE r.oid OPERATOR(pg_catalog.=) owner
+		AND (r.rolsuper OR r.rolname OPERATOR(pg_catalog.=) current_user))
+	THEN
+		RAISE EXCEPTION 'schema "booking" belongs to another role'
+			USING ERRCODE = 'insufficient_privilege',
+			DETAIL = 'Its owner could replace what the extension puts there.',
+			HINT = 'ALTER SCHEMA booking OWNER TO the role that installs the extension, or drop the schema.';
+	END IF;
+
+	SELECT pg_catalog.format('function %s', p.oid::pg_catalog.regprocedure)
+	INTO intruder
+	FROM pg_catalog.pg_proc p
+	WHERE p.pronamespace OPERATOR(pg_catalog.=) space
+	UNION ALL
+	SELECT pg_catalog.format('operator %s', o.oid::pg_catalog.regoperator)
+	FROM pg_catalog.pg_operator o
+	WHERE o.oprnamespace OPERATOR(pg_catalog.=) space
+	UNION ALL
+	SELECT pg_catalog.format('type %s', t.oid::pg_catalog.regtype)
+	FROM pg_catalog.pg_type t
+	LEFT JOIN pg_catalog.pg_type e ON e.oid OPERATOR(pg_catalog.=) t.typelem
+	LEFT JOIN pg_catalog.pg_class c
+		ON c.oid OPERATOR(pg_catalog.=) t.typrelid
+		OR c.oid OPERATOR(pg_catalog.=) e.typrelid
+	WHERE t.typnamespace OPERATOR(pg_catalog.=) space
+	AND (c.oid IS NULL OR c.relkind OPERATOR(pg_catalog.=) 'c')
+	LIMIT 1;
+
+	IF FOUND THEN
+		RAISE EXCEPTION 'schema "booking" already contains %', intruder
+			USING ERRCODE = 'duplicate_object',
+			DETAIL = 'The extension refuses a schema with functions, operators or types that are not its own.',
+			HINT = 'Move or drop what is in the schema, then create the extension again.';
+	END IF;
+END
+$$;
+
+-- ---------------------------------------------------------------------------
+-- Result types
+-- ---------------------------------------------------------------------------
+
+CREATE TYPE slot AS (
+	barber_id bigint,
+	starts_at timestamptz,
+	ends_at timestamptz
+);
+COMMENT ON TYPE slot IS 'A bookable time of one barber: [starts_at, ends_at), without buffers.';
+
+CREATE TYPE time_span AS (
+	starts_at timestamptz,
+	ends_at timestamptz
+);
+COMMENT ON TYPE time_span IS 'A half-open interval of time, [starts_at, ends_at).';
+
+CREATE TYPE day_availability AS (
+	day date,
+	slot_count int,
+	first_slot timestamptz
+);
+COMMENT ON TYPE day_availability IS 'How many slots a local date has, and the earliest; 0 and NULL when it has none.';
+
+CREATE TYPE day_entry AS (
+	starts_at timestamptz,
+	ends_at timestamptz,
+	kind text,
+	appointment_id bigint,
+	service_name text
+);
+COMMENT ON TYPE day_entry IS 'A line of a barber''s day board; kind is free, appointment, hold or time_off.';
+
+CREATE TYPE slot_check AS (
+	available boolean,
+	reason text,
+	detail text
+);
+COMMENT ON TYPE slot_check IS 'Whether a slot could be booked now; if not, the reason code and a sentence about it.';
+
+CREATE TYPE booking_outcome AS (
+	appointment_id bigint,
+	reason text
+);
+COMMENT ON TYPE booking_outcome IS 'The appointment that was made (reason NULL), or the reason code why none was.';
+
+CREATE TYPE appointment AS (
+	id bigint,
+	barber_id bigint,
+	service_id bigint,
+	user_id bigint,
+	starts_at timestamptz,
+	ends_at timestamptz,
+	status text,
+	hold_expires_at timestamptz,
+	price_cents bigint,
+	visit_id bigint,
+	version int
+);
+COMMENT ON TYPE appointment IS 'An appointment as the booking functions return it.';
+
+-- ---------------------------------------------------------------------------
+-- Tables
+--
+-- They are ordinary tables, made by setup() and owned by its caller, not
+-- members of the extension: pg_dump dumps them with their rows, and DROP
+-- EXTENSION cannot drop them.  So that even CASCADE stops at the triggers, no
+-- column, default, CHECK or index below uses anything of this extension.
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION schema_parts()
+RETURNS TABLE (kind text, name text, on_table text, definition text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $schema_parts$
+VALUES
+('table', 'shops', NULL, $$
+CREATE TABLE booking.shops (
+	id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+	name text NOT NULL CHECK (name <> ''),
+	time_zone text NOT NULL DEFAULT 'UTC'
+		CONSTRAINT shops_time_zone_is_iana CHECK (time_zone !~ '[^A-Za-z0-9_/+-]' AND (
+			time_zone !~ '[0-9]' OR
+			time_zone ~ '^((posix|right)/)?(Etc/(GMT|UTC)[+-]?[0-9]{1,2}|GMT[+-]?0|EST5EDT|CST6CDT|MST7MDT|PST8PDT)$')),
+	currency char(3) NOT NULL DEFAULT 'USD' CHECK (currency ~ '^[A-Z]{3}$'),
+	slot_interval_minutes int NOT NULL DEFAULT 15 CHECK (slot_interval_minutes BETWEEN 1 AND 1440),
+	slot_anchor text NOT NULL DEFAULT 'opening' CHECK (slot_anchor IN ('opening', 'clock', 'packed')),
+	min_notice_minutes int NOT NULL DEFAULT 0 CHECK (min_notice_minutes BETWEEN 0 AND 525600),
+	max_advance_days int NOT NULL DEFAULT 90 CHECK (max_advance_days BETWEEN 0 AND 3660),
+	hold_minutes int NOT NULL DEFAULT 10 CHECK (hold_minutes BETWEEN 1 AND 10080),
+	cancellation_window_minutes int NOT NULL DEFAULT 0 CHECK (cancellation_window_minutes BETWEEN 0 AND 525600),
+	max_active_per_user int CHECK (max_active_per_user > 0),
+	assignment text NOT NULL DEFAULT 'least_booked' CHECK (assignment IN ('least_booked', 'round_robin', 'priority')),
+	is_active boolean NOT NULL DEFAULT true
+)$$),
+('table', 'barbers', NULL, $$
+CREATE TABLE booking.barbers (
+	id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+	shop_id bigint NOT NULL REFERENCES booking.shops,
+	name text NOT NULL CHECK (name <> ''),
+	priority int NOT NULL DEFAULT 0,
+	max_per_day int CHECK (max_per_day > 0),
+	is_active boolean NOT NULL DEFAULT true
+)$$),
+('table', 'services', NULL, $$
+CREATE TABLE booking.services (
+	id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+	shop_id bigint NOT NULL REFERENCES booking.shops,
+	name text NOT NULL CHECK (name <> ''),
+	duration_minutes int NOT NULL CHECK (duration_minutes BETWEEN 1 AND 1440),
+	buffer_before_minutes int NOT NULL DEFAULT 0 CHECK (buffer_before_minutes BETWEEN 0 AND 720),
+	buffer_after_minutes int NOT NULL DEFAULT 0 CHECK (buffer_after_minutes BETWEEN 0 AND 720),
+	slot_interval_minutes int CHECK (slot_interval_minutes BETWEEN 1 AND 1440),
+	min_notice_minutes int CHECK (min_notice_minutes BETWEEN 0 AND 525600),
+	requires_confirmation boolean NOT NULL DEFAULT false,
+	capacity int NOT NULL DEFAULT 1 CHECK (capacity >= 1),
+	price_cents bigint NOT NULL DEFAULT 0 CHECK (price_cents >= 0),
+	is_active boolean NOT NULL DEFAULT true
+)$$),
+('table', 'barber_services', NULL, $$
+CREATE TABLE booking.barber_services (
+	barber_id bigint NOT NULL REFERENCES booking.barbers ON DELETE CASCADE,
+	service_id bigint NOT NULL REFERENCES booking.services ON DELETE CASCADE,
+	duration_minutes int CHECK (duration_minutes BETWEEN 1 AND 1440),
+	price_cents bigint CHECK (price_cents >= 0),
+	PRIMARY KEY (barber_id, service_id)
+)$$),
+('table', 'users', NULL, $$
+CREATE TABLE booking.users (
+	id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+	email text NOT NULL CHECK (email ~ '^[^@[:space:]]+@[^@[:space:]]+$' AND char_length(email) <= 254),
+	name text,
+	phone text,
+	is_active boolean NOT NULL DEFAULT true
+)$$),
+('table', 'working_hours', NULL, $$
+CREATE TABLE booking.working_hours (
+	id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+	barber_id bigint NOT NULL REFERENCES booking.barbers ON DELETE CASCADE,
+	weekday int NOT NULL CHECK (weekday BETWEEN 1 AND 7),
+	opens time NOT NULL CHECK (opens < '24:00'),
+	closes time NOT NULL,
+	valid_from date NOT NULL DEFAULT '-infinity',
+	valid_until date NOT NULL DEFAULT 'infinity',
+	CHECK (closes <> opens),
+	CHECK (valid_from <= valid_until)
+)$$),
+('table', 'schedule_overrides', NULL, $$
+CREATE TABLE booking.schedule_overrides (
+	id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+	barber_id bigint REFERENCES booking.barbers ON DELETE CASCADE,
+	shop_id bigint REFERENCES booking.shops ON DELETE CASCADE,
+	on_date date NOT NULL CHECK (isfinite(on_date)),
+	opens time CHECK (opens < '24:00'),
+	closes time,
+	note text,
+	CHECK (num_nonnulls(barber_id, shop_id) = 1),
+	CHECK ((opens IS NULL) = (closes IS NULL)),
+	CHECK (closes <> opens)
+)$$),
+('table', 'time_off', NULL, $$
+CREATE TABLE booking.time_off (
+	id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+	barber_id bigint REFERENCES booking.barbers ON DELETE CASCADE,
+	shop_id bigint REFERENCES booking.shops ON DELETE CASCADE,
+	starts_at timestamptz NOT NULL,
+	ends_at timestamptz NOT NULL,
+	reason text,
+	CHECK (num_nonnulls(barber_id, shop_id) = 1),
+	CHECK (starts_at < ends_at)
+)$$),
+('table', 'appointments', NULL, $$
+CREATE TABLE booking.appointments (
+	id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+	barber_id bigint NOT NULL REFERENCES booking.barbers,
+	service_id bigint NOT NULL REFERENCES booking.services,
+	user_id bigint REFERENCES booking.users,
+	starts_at timestamptz NOT NULL,
+	ends_at timestamptz NOT NULL,
+	busy_from timestamptz NOT NULL,
+	busy_until timestamptz NOT NULL,
+	status text NOT NULL DEFAULT 'confirmed',
+	hold_expires_at timestamptz,
+	price_cents bigint NOT NULL DEFAULT 0,
+	idempotency_key text,
+	visit_id bigint,
+	version int NOT NULL DEFAULT 1,
+	notes text,
+	created_at timestamptz NOT NULL DEFAULT now(),
+	updated_at timestamptz NOT NULL DEFAULT now(),
+	cancelled_at timestamptz,
+	cancel_reason text,
+	CONSTRAINT appointments_status CHECK (status IN
+		('pending', 'confirmed', 'checked_in', 'completed', 'cancelled', 'no_show', 'expired')),
+	CONSTRAINT appointments_time CHECK (starts_at < ends_at
+		AND isfinite(starts_at) AND isfinite(ends_at)),
+	CONSTRAINT appointments_busy CHECK (busy_from <= starts_at AND ends_at <= busy_until
+		AND busy_until - busy_from <= interval '2 days'),
+	CONSTRAINT appointments_hold CHECK (hold_expires_at IS NULL
+		OR status IN ('pending', 'cancelled', 'expired')),
+	CONSTRAINT appointments_cancelled CHECK (cancelled_at IS NULL OR status = 'cancelled'),
+	CONSTRAINT appointments_price CHECK (price_cents >= 0),
+	CONSTRAINT appointments_key CHECK (char_length(idempotency_key) BETWEEN 1 AND 200)
+)$$),
+('index', 'idx_barbers_active', 'barbers', $$
+CREATE INDEX idx_barbers_active ON booking.barbers (shop_id) WHERE is_active$$),
+('index', 'idx_services_active', 'services', $$
+CREATE INDEX idx_services_active ON booking.services (shop_id) WHERE is_active$$),
+('index', 'idx_barber_services_service', 'barber_services', $$
+CREATE INDEX idx_barber_services_service ON booking.barber_services (service_id)$$),
+('index', 'idx_users_email_active', 'users', $$
+CREATE UNIQUE INDEX idx_users_email_active ON booking.users (lower(email)) WHERE is_active$$),
+('index', 'idx_working_hours_barber', 'working_hours', $$
+CREATE INDEX idx_working_hours_barber ON booking.working_hours (barber_id)$$),
+('index', 'idx_schedule_overrides_barber', 'schedule_overrides', $$
+CREATE INDEX idx_schedule_overrides_barber ON booking.schedule_overrides (barber_id, on_date)$$),
+('index', 'idx_schedule_overrides_shop', 'schedule_overrides', $$
+CREATE INDEX idx_schedule_overrides_shop ON booking.schedule_overrides (shop_id, on_date)$$),
+('index', 'idx_time_off_barber', 'time_off', $$
+CREATE INDEX idx_time_off_barber ON booking.time_off (barber_id, ends_at)$$),
+('index', 'idx_time_off_shop', 'time_off', $$
+CREATE INDEX idx_time_off_shop ON booking.time_off (shop_id, ends_at)$$),
+('index', 'idx_appointments_availability_check', 'appointments', $$
+CREATE INDEX idx_appointments_availability_check ON booking.appointments (barber_id, busy_from)
+INCLUDE (busy_until, hold_expires_at) WHERE status IN ('pending', 'confirmed', 'checked_in')$$),
+('index', 'idx_appointments_barber_date', 'appointments', $$
+CREATE INDEX idx_appointments_barber_date ON booking.appointments (barber_id, starts_at)$$),
+('index', 'idx_appointments_user_status', 'appointments', $$
+CREATE INDEX idx_appointments_user_status ON booking.appointments (user_id, status)$$),
+('index', 'idx_appointments_idempotency_key', 'appointments', $$
+CREATE UNIQUE INDEX idx_appointments_idempotency_key ON booking.appointments (idempotency_key)
+WHERE idempotency_key IS NOT NULL$$),
+-- Row triggers fire in the order of their names: the check last of all BEFORE
+-- triggers, so that it sees the row that will be stored; the release before
+-- the foreign keys' "RI_ConstraintTrigger_...", which may wait for others.
+('trigger', 'zz_guard_before', 'appointments', $$
+CREATE TRIGGER zz_guard_before BEFORE INSERT OR UPDATE ON booking.appointments
+FOR EACH ROW EXECUTE FUNCTION booking.guard_before()$$),
+('trigger', '00_guard_after', 'appointments', $$
+CREATE TRIGGER "00_guard_after" AFTER INSERT OR UPDATE ON booking.appointments
+FOR EACH ROW EXECUTE FUNCTION booking.guard_after()$$),
+('trigger', '00_guard_release', 'appointments', $$
+CREATE TRIGGER "00_guard_release" AFTER INSERT OR UPDATE ON booking.appointments
+FOR EACH STATEMENT EXECUTE FUNCTION booking.guard_release()$$),
+('trigger', 'check_time_zone', 'shops', $$
+CREATE TRIGGER check_time_zone BEFORE INSERT OR UPDATE ON booking.shops
+FOR EACH ROW EXECUTE FUNCTION booking.check_time_zone()$$)
+UNION ALL
+SELECT 'trigger', 'configuration_changed', t, pg_catalog.format($$
+CREATE TRIGGER configuration_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON booking.%I
+FOR EACH STATEMENT EXECUTE FUNCTION booking.configuration_changed()$$, t)
+FROM unnest(ARRAY['shops', 'barbers', 'services', 'barber_services',
+	'working_hours', 'schedule_overrides', 'time_off']) AS t
+$schema_parts$;
+COMMENT ON FUNCTION schema_parts() IS
+'The tables, indexes and triggers that setup() makes, in the order it makes them, with their DDL.';
+
+CREATE FUNCTION check_tables() RETURNS void
+AS 'MODULE_PATHNAME', 'booking_check_tables' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION check_tables() IS
+'Raises an error that names the first table or column of the booking schema that is missing or has the wrong type.';
+
+CREATE FUNCTION setup(owner regrole DEFAULT NULL) RETURNS SETOF text
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $setup$
+DECLARE
+	part record;
+	tables_checked boolean := false;
+BEGIN
+	FOR part IN SELECT * FROM booking.schema_parts() LOOP
+		-- Indexes and triggers on a table that is not ours would fail with
+		-- a message about themselves; name the table's fault first.
+		IF part.kind <> 'table' AND NOT tables_checked THEN
+			PERFORM booking.check_tables();
+			tables_checked := true;
+		END IF;
+
+		CONTINUE WHEN CASE part.kind
+			WHEN 'trigger' THEN EXISTS (
+				SELECT FROM pg_trigger
+				WHERE tgrelid = format('booking.%I', part.on_table)::regclass
+				AND tgname = part.name)
+			ELSE to_regclass(format('booking.%I', part.name)) IS NOT NULL
+		END;
+
+		EXECUTE part.definition;
+		IF part.kind = 'table' AND owner IS NOT NULL THEN
+			EXECUTE format('ALTER TABLE booking.%I OWNER TO %s', part.name, owner);
+		END IF;
+		RETURN NEXT concat_ws(' ', 'created', part.kind, part.name, 'on ' || part.on_table);
+	END LOOP;
+
+	IF owner IS NOT NULL THEN
+		EXECUTE format('GRANT USAGE ON SCHEMA booking TO %s', owner);
+	END IF;
+END
+$setup$;
+COMMENT ON FUNCTION setup(regrole) IS
+'Creates the tables, indexes and triggers that are missing, and returns a line for each; nothing that exists is changed.
+owner: the role that shall own new tables (default: the caller). Needs CREATE on schema booking.
+Errors: 42703/42804 (from check_tables) when a table of that name lacks a column or has it with another type.';
+
+-- ---------------------------------------------------------------------------
+-- Reads: availability
+--
+-- All of them compute from the rows of the caller's snapshot, run on a hot
+-- standby, and show no customer's data.
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION available_slots(service_id bigint, from_date date, to_date date DEFAULT NULL,
+	barber_id bigint DEFAULT NULL) RETURNS SETOF slot
+AS 'MODULE_PATHNAME', 'booking_available_slots' LANGUAGE C STABLE PARALLEL SAFE ROWS 30;
+COMMENT ON FUNCTION available_slots(bigint, date, date, bigint) IS
+'The slots of a service on the local dates from_date to to_date (default: from_date alone), at most 366 days, ordered by starts_at, barber_id.
+barber_id NULL: of every barber who offers the service. A barber who does not offer it, or anything inactive, gives no rows.
+Errors: P0002 unknown service or barber; 22004 NULL service or from_date; 22023 infinite, reversed or too long range.';
+
+CREATE FUNCTION next_slots(service_id bigint, not_before timestamptz DEFAULT NULL, how_many int DEFAULT 1,
+	barber_id bigint DEFAULT NULL) RETURNS SETOF slot
+AS 'MODULE_PATHNAME', 'booking_next_slots' LANGUAGE C STABLE PARALLEL SAFE ROWS 1;
+COMMENT ON FUNCTION next_slots(bigint, timestamptz, int, bigint) IS
+'The earliest how_many (1 to 10000) slots of a service that start at not_before (default: now) or later, ordered by starts_at, barber_id.
+It looks no further than the shop''s max_advance_days and stops as soon as it has them. Errors as available_slots.';
+
+CREATE FUNCTION availability_by_day(service_id bigint, from_date date, to_date date,
+	barber_id bigint DEFAULT NULL) RETURNS SETOF day_availability
+AS 'MODULE_PATHNAME', 'booking_availability_by_day' LANGUAGE C STABLE PARALLEL SAFE ROWS 31;
+COMMENT ON FUNCTION availability_by_day(bigint, date, date, bigint) IS
+'One row for every local date of the range: how many rows available_slots has for it, and the earliest start. Errors as available_slots.';
+
+CREATE FUNCTION free_time(barber_id bigint, from_date date, to_date date DEFAULT NULL) RETURNS SETOF time_span
+AS 'MODULE_PATHNAME', 'booking_free_time' LANGUAGE C STABLE PARALLEL SAFE ROWS 10;
+COMMENT ON FUNCTION free_time(bigint, date, date) IS
+'The time in which the barber works and is not busy (buffers are busy), merged, clipped to the local dates; an inactive barber or shop has none.
+Notice, horizon and grid play no part. Errors as available_slots.';
+
+CREATE FUNCTION get_barber_availability(barber_id bigint, date date) RETURNS SETOF day_entry
+AS 'MODULE_PATHNAME', 'booking_get_barber_availability' LANGUAGE C STABLE PARALLEL SAFE ROWS 20;
+COMMENT ON FUNCTION get_barber_availability(bigint, date) IS
+'A barber''s local date as a board shows it, ordered by start: free time and time off clipped to the date, live appointments and holds whole.
+A staff view: revoked from PUBLIC. Errors as available_slots.';
+
+CREATE FUNCTION check_slot(barber_id bigint, service_id bigint, starts_at timestamptz) RETURNS slot_check
+AS 'MODULE_PATHNAME', 'booking_check_slot' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION check_slot(bigint, bigint, timestamptz) IS
+'Would book_slot take this slot now, and if not, why: reason is the code that book_slot''s error would have.
+Committed rows of the caller''s snapshot decide; a booking under way elsewhere is not seen. Errors: 22004 NULL argument; 22023 infinite starts_at.';
+
+-- ---------------------------------------------------------------------------
+-- Reads: what the page around a booking lists
+--
+-- These run their query as the tables' owner, under a pinned search_path.
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION active_services(shop_id bigint)
+RETURNS TABLE (service_id bigint, name text, duration_minutes int, price_cents bigint, currency text,
+	requires_confirmation boolean)
+AS 'MODULE_PATHNAME', 'booking_active_services' LANGUAGE C STABLE PARALLEL SAFE ROWS 10
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION active_services(bigint) IS
+'The services a shop offers now, by name: active, in an active shop, and offered by an active barber. Errors: P0002 unknown shop; 22004 NULL.';
+
+CREATE FUNCTION active_barbers(shop_id bigint, service_id bigint DEFAULT NULL)
+RETURNS TABLE (barber_id bigint, name text, duration_minutes int, price_cents bigint, currency text)
+AS 'MODULE_PATHNAME', 'booking_active_barbers' LANGUAGE C STABLE PARALLEL SAFE ROWS 10
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION active_barbers(bigint, bigint) IS
+'The active barbers of an active shop, by name. With service_id: those who offer it, with their own minutes and price; without: both NULL.
+Errors: P0002 unknown shop or service; 22004 NULL shop_id.';
+
+CREATE FUNCTION user_appointments(user_id bigint, upcoming boolean DEFAULT true)
+RETURNS TABLE (appointment_id bigint, starts_at timestamptz, ends_at timestamptz, status text,
+	hold_expires_at timestamptz, price_cents bigint, currency text, version int,
+	barber_id bigint, barber_name text, service_id bigint, service_name text,
+	shop_id bigint, shop_name text, time_zone text)
+AS 'MODULE_PATHNAME', 'booking_user_appointments' LANGUAGE C STABLE PARALLEL SAFE ROWS 10
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION user_appointments(bigint, boolean) IS
+'A customer''s appointments. upcoming: those live and not over, soonest first; otherwise all the others, latest first.
+Customer data: revoked from PUBLIC. Errors: P0002 unknown user; 22004 NULL argument.';
+
+-- ---------------------------------------------------------------------------
+-- Writes
+--
+-- They write as the tables' owner, the way foreign-key triggers do, so that a
+-- caller needs EXECUTE and no table privilege.
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION book_slot(barber_id bigint, service_id bigint, user_id bigint, starts_at timestamptz,
+	idempotency_key text DEFAULT NULL) RETURNS appointment
+AS 'MODULE_PATHNAME', 'booking_book_slot' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION book_slot(bigint, bigint, bigint, timestamptz, text) IS
+'Books a slot and returns the appointment, or raises the error of the first rule that refuses it. Call it as SELECT * FROM book_slot(...).
+user_id NULL: a walk-in. idempotency_key: the same key with the same request returns the first appointment again, also when both run at once.
+It succeeds exactly when the slot is in available_slots; it waits only for a transaction that is booking or freeing an overlapping time, at every isolation level.
+Errors: 23P01 slot_taken, SL001 outside_hours, SL002 notice_too_short, SL003 too_far_ahead, SL004 off_grid, SL005 not_offered, SL010 idempotency_conflict, P0002 not_found, 22004, 22023.';
+
+CREATE FUNCTION try_book_slot(barber_id bigint, service_id bigint, user_id bigint, starts_at timestamptz,
+	idempotency_key text DEFAULT NULL) RETURNS booking_outcome
+AS 'MODULE_PATHNAME', 'booking_try_book_slot' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION try_book_slot(bigint, bigint, bigint, timestamptz, text) IS
+'book_slot that answers a "no" with its reason code instead of an error, so that the transaction goes on. Only bad arguments (22004, 22023) are errors.';
+
+CREATE FUNCTION cancel_appointment(appointment_id bigint, reason text DEFAULT NULL) RETURNS appointment
+AS 'MODULE_PATHNAME', 'booking_cancel_appointment' LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION cancel_appointment(bigint, text) IS
+'Cancels a pending or confirmed appointment; its time is free for others when the transaction commits.
+Errors: P0002 not_found; SL007 when less than the shop''s cancellation_window_minutes is left before the start; SL009 when it is over or cancelled already; 22004.';
+
+CREATE FUNCTION ensure_user(email text, name text DEFAULT NULL, phone text DEFAULT NULL) RETURNS bigint
+AS 'MODULE_PATHNAME', 'booking_ensure_user' LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION ensure_user(text, text, text) IS
+'The id of the active user with that address (case does not matter), made if missing; an existing user''s name and phone stay as they are.
+Safe when called twice at once. Errors: 22004 NULL email; 22023 not an address.';
+
+-- ---------------------------------------------------------------------------
+-- Trigger functions
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION guard_before() RETURNS trigger
+AS 'MODULE_PATHNAME', 'booking_guard_before' LANGUAGE C;
+COMMENT ON FUNCTION guard_before() IS
+'Row trigger of appointments: fills in defaults, refuses a status change that is not allowed (SL009) and an overlap (23P01).';
+
+CREATE FUNCTION guard_after() RETURNS trigger
+AS 'MODULE_PATHNAME', 'booking_guard_after' LANGUAGE C;
+COMMENT ON FUNCTION guard_after() IS
+'Row trigger of appointments: makes sure that the row which was really stored overlaps no other (23P01), and lets go of the barber''s lock.';
+
+CREATE FUNCTION guard_release() RETURNS trigger
+AS 'MODULE_PATHNAME', 'booking_guard_release' LANGUAGE C;
+COMMENT ON FUNCTION guard_release() IS
+'Statement trigger of appointments: lets go of the lock of a row that was checked but not stored.';
+
+CREATE FUNCTION configuration_changed() RETURNS trigger
+AS 'MODULE_PATHNAME', 'booking_configuration_changed' LANGUAGE C;
+COMMENT ON FUNCTION configuration_changed() IS
+'Statement trigger of the configuration tables: makes every backend read them again once the change is committed.';
+
+CREATE FUNCTION check_time_zone() RETURNS trigger
+AS 'MODULE_PATHNAME', 'booking_check_time_zone' LANGUAGE C;
+COMMENT ON FUNCTION check_time_zone() IS
+'Row trigger of shops: refuses a time zone that the server does not know (22023).';
+
+-- ---------------------------------------------------------------------------
+-- Privileges: EXECUTE, and USAGE on the schema, are the gate
+-- ---------------------------------------------------------------------------
+
+REVOKE ALL ON FUNCTION
+	setup(regrole),
+	get_barber_availability(bigint, date),
+	user_appointments(bigint, boolean),
+	book_slot(bigint, bigint, bigint, timestamptz, text),
+	try_book_slot(bigint, bigint, bigint, timestamptz, text),
+	cancel_appointment(bigint, text),
+	ensure_user(text, text, text)
+FROM PUBLIC;
