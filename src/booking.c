@@ -1,0 +1,99 @@
+/*-------------------------------------------------------------------------
+ *
+ * booking.c
+ *	  Module magic, settings, initialization; nothing else.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/guc.h"
+#include "utils/timestamp.h"
+
+#include "booking.h"
+#include "compat.h"
+
+booking_module_magic();
+
+void		_PG_init(void);
+
+static char *now_setting = NULL;
+static TimestampTz fixed_now;	/* DT_NOEND: the clock decides */
+
+/*
+ * Reads a setting of booking.now.  The empty string means the clock.
+ */
+static bool
+parse_now(const char *text, TimestampTz *result)
+{
+	struct pg_tm tm;
+	fsec_t		fsec;
+	int			tz;
+	int			dtype;
+	int			field_count;
+	char	   *field[MAXDATEFIELDS];
+	int			ftype[MAXDATEFIELDS];
+	char		workbuf[MAXDATELEN + MAXDATEFIELDS];
+
+	*result = DT_NOEND;
+	if (text[0] == '\0')
+		return true;
+	return ParseDateTime(text, workbuf, sizeof(workbuf), field, ftype,
+						 MAXDATEFIELDS, &field_count) == 0 &&
+		booking_decode_datetime(field, ftype, field_count, &dtype,
+								&tm, &fsec, &tz) == 0 &&
+		dtype == DTK_DATE &&
+		tm.tm_year >= 1900 && tm.tm_year < 10000 &&
+		tm2timestamp(&tm, fsec, &tz, result) == 0;
+}
+
+static bool
+check_now(char **newval, void **extra, GucSource source)
+{
+	TimestampTz parsed;
+
+	if (!parse_now(*newval, &parsed))
+	{
+		GUC_check_errdetail("\"booking.now\" takes a timestamp with time zone of the years 1900 to 9999, or nothing.");
+		return false;
+	}
+	return true;
+}
+
+static void
+assign_now(const char *newval, void *extra)
+{
+	if (!parse_now(newval, &fixed_now))
+		fixed_now = DT_NOEND;	/* cannot happen: check_now() read it */
+}
+
+/*
+ * What "now" is to every rule: the start of the client's statement, so that
+ * all rows of one answer agree, unless booking.now fixes it.
+ */
+TimestampTz
+booking_now(void)
+{
+	return TIMESTAMP_IS_NOEND(fixed_now) ?
+		GetCurrentStatementStartTimestamp() : fixed_now;
+}
+
+void
+_PG_init(void)
+{
+	DefineCustomStringVariable("booking.now",
+							   "The instant that booking takes for now; empty: the clock.",
+							   "For tests and what-if questions.",
+							   &now_setting,
+							   "",
+							   PGC_SUSET,
+							   0,
+							   check_now,
+							   assign_now,
+							   NULL);
+	MarkGUCPrefixReserved("booking");
+	catalog_init();
+	guard_init();
+}

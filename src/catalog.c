@@ -1,0 +1,525 @@
+/*-------------------------------------------------------------------------
+ *
+ * catalog.c
+ *	  Our tables, columns and indexes, as OIDs and attribute numbers.
+ *
+ * The tables are the user's, found by name in schema booking.  They are looked
+ * up once per backend; every column that we use is checked to be there with
+ * the type we expect, and the indexes to be valid and on the columns we scan
+ * by.  The one relation-cache callback of the extension bumps two counters:
+ * "catalog_generation" makes us look up again, "configuration_generation"
+ * makes schedule.c compile again.  It touches nothing else, as it may be called
+ * at any moment, even while we are looking up; so what was looked up is valid
+ * only if the counter did not move meanwhile.
+ *
+ * Reading rows here needs no privilege of the caller: EXECUTE on the calling
+ * function is the gate.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_type.h"
+#include "commands/sequence.h"
+#include "commands/trigger.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "booking.h"
+#include "compat.h"
+
+typedef struct ColumnName
+{
+	const char *name;
+	Oid			type;
+} ColumnName;
+
+typedef struct TableName
+{
+	const char *name;
+	ColumnName	columns[MAX_TABLE_COLUMNS];
+} TableName;
+
+static const TableName table_names[TABLE_COUNT] = {
+	[SHOPS] = {"shops", {
+			{"id", INT8OID}, {"time_zone", TEXTOID},
+			{"slot_interval_minutes", INT4OID}, {"slot_anchor", TEXTOID},
+			{"min_notice_minutes", INT4OID}, {"max_advance_days", INT4OID},
+			{"cancellation_window_minutes", INT4OID},
+	{"is_active", BOOLOID}}},
+	[BARBERS] = {"barbers", {
+	{"id", INT8OID}, {"shop_id", INT8OID}, {"is_active", BOOLOID}}},
+	[SERVICES] = {"services", {
+			{"id", INT8OID}, {"shop_id", INT8OID}, {"name", TEXTOID},
+			{"duration_minutes", INT4OID}, {"buffer_before_minutes", INT4OID},
+			{"buffer_after_minutes", INT4OID},
+			{"slot_interval_minutes", INT4OID},
+			{"min_notice_minutes", INT4OID},
+			{"requires_confirmation", BOOLOID}, {"price_cents", INT8OID},
+	{"is_active", BOOLOID}}},
+	[BARBER_SERVICES] = {"barber_services", {
+			{"barber_id", INT8OID}, {"service_id", INT8OID},
+	{"duration_minutes", INT4OID}, {"price_cents", INT8OID}}},
+	[WORKING_HOURS] = {"working_hours", {
+			{"barber_id", INT8OID}, {"weekday", INT4OID}, {"opens", TIMEOID},
+			{"closes", TIMEOID}, {"valid_from", DATEOID},
+	{"valid_until", DATEOID}}},
+	[SCHEDULE_OVERRIDES] = {"schedule_overrides", {
+			{"barber_id", INT8OID}, {"shop_id", INT8OID}, {"on_date", DATEOID},
+	{"opens", TIMEOID}, {"closes", TIMEOID}}},
+	[TIME_OFF] = {"time_off", {
+			{"barber_id", INT8OID}, {"shop_id", INT8OID},
+	{"starts_at", TIMESTAMPTZOID}, {"ends_at", TIMESTAMPTZOID}}},
+	[USERS] = {"users", {
+			{"id", INT8OID}, {"is_active", BOOLOID}, {"email", TEXTOID},
+	{"name", TEXTOID}, {"phone", TEXTOID}}},
+	[APPOINTMENTS] = {"appointments", {
+			{"id", INT8OID}, {"barber_id", INT8OID}, {"service_id", INT8OID},
+			{"user_id", INT8OID}, {"starts_at", TIMESTAMPTZOID},
+			{"ends_at", TIMESTAMPTZOID}, {"busy_from", TIMESTAMPTZOID},
+			{"busy_until", TIMESTAMPTZOID}, {"status", TEXTOID},
+			{"hold_expires_at", TIMESTAMPTZOID}, {"price_cents", INT8OID},
+			{"idempotency_key", TEXTOID}, {"visit_id", INT8OID},
+			{"version", INT4OID}, {"notes", TEXTOID},
+			{"created_at", TIMESTAMPTZOID}, {"updated_at", TIMESTAMPTZOID},
+	{"cancelled_at", TIMESTAMPTZOID}, {"cancel_reason", TEXTOID}}},
+};
+
+/*
+ * Indexes that we scan by hand.  Those of the configuration tables may be
+ * missing: their tables are then read through.
+ */
+typedef struct IndexName
+{
+	const char *name;
+	TableId		table;
+	int			column_count;
+	int			columns[4];
+} IndexName;
+
+static const IndexName index_names[INDEX_COUNT] = {
+	[BARBER_SERVICES_SERVICE_INDEX] = {"idx_barber_services_service",
+	BARBER_SERVICES, 1, {OFFER_SERVICE_ID}},
+	[WORKING_HOURS_BARBER_INDEX] = {"idx_working_hours_barber",
+	WORKING_HOURS, 1, {HOURS_BARBER_ID}},
+	[OVERRIDES_BARBER_INDEX] = {"idx_schedule_overrides_barber",
+	SCHEDULE_OVERRIDES, 1, {OVERRIDE_BARBER_ID}},
+	[OVERRIDES_SHOP_INDEX] = {"idx_schedule_overrides_shop",
+	SCHEDULE_OVERRIDES, 1, {OVERRIDE_SHOP_ID}},
+	[TIME_OFF_BARBER_INDEX] = {"idx_time_off_barber",
+	TIME_OFF, 1, {OFF_BARBER_ID}},
+	[TIME_OFF_SHOP_INDEX] = {"idx_time_off_shop",
+	TIME_OFF, 1, {OFF_SHOP_ID}},
+	[AVAILABILITY_INDEX] = {"idx_appointments_availability_check",
+		APPOINTMENTS, 4,
+		{APPT_BARBER_ID, APPT_BUSY_FROM, APPT_BUSY_UNTIL,
+	APPT_HOLD_EXPIRES_AT}},
+	[BARBER_DATE_INDEX] = {"idx_appointments_barber_date",
+	APPOINTMENTS, 2, {APPT_BARBER_ID, APPT_STARTS_AT}},
+	[IDEMPOTENCY_INDEX] = {"idx_appointments_idempotency_key",
+	APPOINTMENTS, 1, {APPT_IDEMPOTENCY_KEY}},
+};
+
+typedef struct TableInfo
+{
+	Oid			relid;
+	Oid			primary_key;	/* index on the first column; invalid: none */
+	Oid			id_sequence;	/* of the identity column; invalid: none */
+	AttrNumber	columns[MAX_TABLE_COLUMNS];
+} TableInfo;
+
+static TableInfo tables[TABLE_COUNT];
+static Oid	indexes[INDEX_COUNT];	/* invalid: missing or unfit */
+
+static uint64 catalog_generation = 1;
+static uint64 configuration_generation = 1;
+static uint64 known_generation = 0; /* of tables and indexes above */
+
+/*
+ * The one relation-cache callback.
+ */
+static void
+relation_changed(Datum arg, Oid relid)
+{
+	for (int t = 0; t < TABLE_COUNT; t++)
+	{
+		if (relid == InvalidOid || relid == tables[t].relid)
+		{
+			catalog_generation++;
+			if (t < CONFIGURATION_TABLES)
+				configuration_generation++;
+		}
+	}
+	for (int i = 0; i < INDEX_COUNT; i++)
+	{
+		if (relid == indexes[i])
+			catalog_generation++;
+	}
+}
+
+void
+catalog_init(void)
+{
+	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+}
+
+/*
+ * Changes whenever a configuration table did.  Messages that have arrived are
+ * taken in first, so that a statement sees what was committed before it, also
+ * in a transaction that already holds all its locks.
+ */
+uint64
+catalog_configuration_generation(void)
+{
+	AcceptInvalidationMessages();
+	return configuration_generation;
+}
+
+static Oid
+find_table(TableId table)
+{
+	const char *name = table_names[table].name;
+	Oid			space = get_namespace_oid(BOOKING_SCHEMA, true);
+	Oid			relid = InvalidOid;
+
+	if (OidIsValid(space))
+		relid = get_relname_relid(name, space);
+	if (!OidIsValid(relid) || get_rel_relkind(relid) != RELKIND_RELATION)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("table %s.%s does not exist", BOOKING_SCHEMA, name),
+				 errdetail("The booking functions work on ordinary tables in schema \"%s\".",
+						   BOOKING_SCHEMA),
+				 errhint("SELECT %s.setup() creates the tables that are missing.",
+						 BOOKING_SCHEMA)));
+	return relid;
+}
+
+static AttrNumber
+find_column(TableId table, const ColumnName *column, Oid relid)
+{
+	AttrNumber	attno = get_attnum(relid, column->name);
+
+	if (attno == InvalidAttrNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("table %s.%s has no column \"%s\"", BOOKING_SCHEMA,
+						table_names[table].name, column->name),
+				 errdetail("The booking functions need it, of type %s.",
+						   format_type_be(column->type)),
+				 errhint("%s.schema_parts() shows the tables as they should be.",
+						 BOOKING_SCHEMA)));
+	if (get_atttype(relid, attno) != column->type)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" of table %s.%s is of type %s",
+						column->name, BOOKING_SCHEMA, table_names[table].name,
+						format_type_be(get_atttype(relid, attno))),
+				 errdetail("The booking functions need type %s.",
+						   format_type_be(column->type)),
+				 errhint("%s.schema_parts() shows the tables as they should be.",
+						 BOOKING_SCHEMA)));
+	return attno;
+}
+
+static void
+find_columns(TableId table, TableInfo *info)
+{
+	const ColumnName *columns = table_names[table].columns;
+
+	for (int c = 0; c < MAX_TABLE_COLUMNS && columns[c].name != NULL; c++)
+		info->columns[c] = find_column(table, &columns[c], info->relid);
+}
+
+/*
+ * Whether a relation is a usable btree index of the table whose first columns
+ * are those.
+ */
+static bool
+index_fits(Oid indexid, const TableInfo *info, const int *columns,
+		   int column_count)
+{
+	HeapTuple	tuple;
+	Form_pg_index form;
+	bool		fits;
+
+	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(indexid));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_index) GETSTRUCT(tuple);
+	fits = form->indrelid == info->relid && form->indisvalid &&
+		form->indnatts >= column_count;
+	for (int c = 0; fits && c < column_count; c++)
+		fits = form->indkey.values[c] == info->columns[columns[c]];
+	ReleaseSysCache(tuple);
+	return fits;
+}
+
+static Oid
+find_index(IndexId index)
+{
+	const IndexName *name = &index_names[index];
+	Oid			indexid;
+
+	indexid = get_relname_relid(name->name,
+								get_namespace_oid(BOOKING_SCHEMA, false));
+	if (OidIsValid(indexid) &&
+		index_fits(indexid, &tables[name->table], name->columns,
+				   name->column_count))
+		return indexid;
+	return InvalidOid;
+}
+
+/*
+ * The primary key's index, if it begins with the first column, and that
+ * column's sequence.
+ */
+static void
+find_key(TableInfo *info)
+{
+	Relation	rel = table_open(info->relid, AccessShareLock);
+	int			first_column = 0;
+
+	info->primary_key = booking_primary_key(rel);
+	if (OidIsValid(info->primary_key) &&
+		!index_fits(info->primary_key, info, &first_column, 1))
+		info->primary_key = InvalidOid;
+	info->id_sequence = booking_identity_sequence(rel, info->columns[0]);
+	table_close(rel, AccessShareLock);
+}
+
+/*
+ * Looks everything up again, if anything has changed.
+ */
+static void
+catalog_refresh(void)
+{
+	while (known_generation != catalog_generation)
+	{
+		uint64		generation = catalog_generation;
+
+		for (int t = 0; t < TABLE_COUNT; t++)
+		{
+			Oid			relid = find_table(t);
+
+			if (relid != tables[t].relid && t < CONFIGURATION_TABLES)
+				configuration_generation++;
+			tables[t].relid = relid;
+			find_columns(t, &tables[t]);
+			find_key(&tables[t]);
+		}
+		for (int i = 0; i < INDEX_COUNT; i++)
+			indexes[i] = find_index(i);
+		known_generation = generation;
+	}
+}
+
+/*
+ * Opens one of our tables.  The lock may have had to wait for someone who
+ * dropped or altered it, so look again once we have it.
+ */
+Relation
+catalog_open(TableId table, LOCKMODE lockmode)
+{
+	for (;;)
+	{
+		Relation	rel;
+		Oid			relid;
+
+		catalog_refresh();
+		relid = tables[table].relid;
+		rel = try_relation_open(relid, lockmode);
+		if (rel == NULL)
+		{
+			catalog_generation++;
+			continue;
+		}
+		catalog_refresh();
+		if (tables[table].relid == relid)
+			return rel;
+		relation_close(rel, lockmode);
+	}
+}
+
+/*
+ * Opens one of the indexes of appointments, whose table is open with an equal
+ * lock.
+ */
+Relation
+catalog_open_index(IndexId index, LOCKMODE lockmode)
+{
+	catalog_refresh();
+	if (!OidIsValid(indexes[index]))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("index %s.%s is missing, invalid, or not as %s.setup() makes it",
+						BOOKING_SCHEMA, index_names[index].name,
+						BOOKING_SCHEMA),
+				 errdetail("The booking functions look at appointments through it."),
+				 errhint("Drop it if it is there, then SELECT %s.setup().",
+						 BOOKING_SCHEMA)));
+	return index_open(indexes[index], lockmode);
+}
+
+/*
+ * The attribute number of a column; the table has been opened.
+ */
+AttrNumber
+catalog_column(TableId table, int column)
+{
+	return tables[table].columns[column];
+}
+
+/*
+ * A new id for an appointment.
+ */
+int64
+catalog_next_appointment_id(void)
+{
+	Oid			sequence = tables[APPOINTMENTS].id_sequence;
+
+	if (!OidIsValid(sequence))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+				 errmsg("column \"id\" of table %s.appointments is not an identity column",
+						BOOKING_SCHEMA),
+				 errdetail("The booking functions take new ids from its sequence."),
+				 errhint("ALTER TABLE %s.appointments ALTER id ADD GENERATED BY DEFAULT AS IDENTITY.",
+						 BOOKING_SCHEMA)));
+	return nextval_internal(sequence, false);
+}
+
+bool
+catalog_is_table(Relation rel, TableId table)
+{
+	catalog_refresh();
+	return RelationGetRelid(rel) == tables[table].relid;
+}
+
+/*
+ * Refuses a call of a trigger function that is not one of our triggers' on the
+ * tables first to last.
+ */
+void
+catalog_check_trigger(FunctionCallInfo fcinfo, TableId first, TableId last,
+					  const char *function)
+{
+	if (CALLED_AS_TRIGGER(fcinfo))
+	{
+		Relation	rel = ((TriggerData *) fcinfo->context)->tg_relation;
+
+		for (int t = first; t <= (int) last; t++)
+		{
+			if (catalog_is_table(rel, t))
+				return;
+		}
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+			 errmsg("%s.%s() is a trigger function of the booking tables",
+					BOOKING_SCHEMA, function),
+			 errdetail("It can neither be called nor serve another table."),
+			 errhint("%s.setup() creates the triggers.", BOOKING_SCHEMA)));
+}
+
+/*
+ * A column of a row.
+ */
+Datum
+row_value(HeapTuple row, TupleDesc desc, TableId table, int column,
+		  bool *isnull)
+{
+	return heap_getattr(row, tables[table].columns[column], desc, isnull);
+}
+
+/*
+ * Calls back for each row of a table whose column has that value, in no
+ * particular order; returns how many there were.
+ */
+static int
+scan_by_index(TableId table, int column, int64 value, Oid indexid,
+			  Snapshot snapshot, RowCallback callback, void *state)
+{
+	Relation	rel = catalog_open(table, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	row;
+	int			count = 0;
+
+	ScanKeyInit(&key, catalog_column(table, column), BTEqualStrategyNumber,
+				F_INT8EQ, Int64GetDatum(value));
+	scan = systable_beginscan(rel, indexid, OidIsValid(indexid), snapshot,
+							  1, &key);
+	while (HeapTupleIsValid(row = systable_getnext(scan)))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (callback != NULL)
+			callback(row, RelationGetDescr(rel), state);
+		count++;
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return count;
+}
+
+int
+scan_rows(TableId table, int column, int64 value, IndexId index,
+		  Snapshot snapshot, RowCallback callback, void *state)
+{
+	catalog_refresh();
+	return scan_by_index(table, column, value, indexes[index],
+						 snapshot, callback, state);
+}
+
+/*
+ * The same by the first column, which is the first of the primary key.
+ */
+int
+scan_rows_by_key(TableId table, int64 value, Snapshot snapshot,
+				 RowCallback callback, void *state)
+{
+	catalog_refresh();
+	return scan_by_index(table, 0, value, tables[table].primary_key,
+						 snapshot, callback, state);
+}
+
+PG_FUNCTION_INFO_V1(booking_check_tables);
+
+/*
+ * check_tables(): looks everything up, for its errors.
+ */
+Datum
+booking_check_tables(PG_FUNCTION_ARGS)
+{
+	catalog_generation++;
+	catalog_refresh();
+	PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(booking_configuration_changed);
+
+/*
+ * Statement trigger of the configuration tables.  The message reaches every
+ * backend, and standbys, at commit; this one at the end of the statement.
+ */
+Datum
+booking_configuration_changed(PG_FUNCTION_ARGS)
+{
+	catalog_check_trigger(fcinfo, SHOPS, CONFIGURATION_TABLES - 1,
+						  "configuration_changed");
+	CacheInvalidateRelcache(((TriggerData *) fcinfo->context)->tg_relation);
+	return PointerGetDatum(NULL);
+}

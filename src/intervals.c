@@ -1,0 +1,141 @@
+/*-------------------------------------------------------------------------
+ *
+ * intervals.c
+ *	  Set algebra over sorted half-open intervals.
+ *
+ * Pure: it knows no table, no catalog and no clock.  A list owns its array,
+ * palloc'd in the context that is current when the list first grows; a zeroed
+ * SpanList is an empty one.
+ *
+ * A list is normalized when its spans are sorted, disjoint and do not touch.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "booking.h"
+
+/*
+ * Appends [from, until); nothing when it is empty.
+ */
+void
+spans_add(SpanList *list, TimestampTz from, TimestampTz until)
+{
+	if (from >= until)
+		return;
+	if (list->capacity == 0)
+	{
+		list->capacity = 16;
+		list->spans = palloc(list->capacity * sizeof(Span));
+	}
+	else if (list->count == list->capacity)
+	{
+		list->capacity *= 2;
+		list->spans = repalloc(list->spans, list->capacity * sizeof(Span));
+	}
+	list->spans[list->count].from = from;
+	list->spans[list->count].until = until;
+	list->count++;
+}
+
+static int
+compare_spans(const void *a, const void *b)
+{
+	TimestampTz x = ((const Span *) a)->from;
+	TimestampTz y = ((const Span *) b)->from;
+
+	return (x > y) - (x < y);
+}
+
+/*
+ * Sorts, and merges what touches or overlaps.  Costs one pass when there is
+ * nothing to do.
+ */
+void
+spans_normalize(SpanList *list)
+{
+	Span	   *spans = list->spans;
+	int			kept = 0;
+
+	for (int i = 1; i < list->count; i++)
+	{
+		if (spans[i].from < spans[i - 1].from)
+		{
+			qsort(spans, list->count, sizeof(Span), compare_spans);
+			break;
+		}
+	}
+	for (int i = 1; i < list->count; i++)
+	{
+		if (spans[i].from > spans[kept].until)
+			spans[++kept] = spans[i];
+		else
+			spans[kept].until = Max(spans[kept].until, spans[i].until);
+	}
+	if (list->count > 0)
+		list->count = kept + 1;
+}
+
+/*
+ * Of a normalized list, the position of the first span that ends after "at";
+ * list->count when there is none.
+ */
+int
+spans_first_ending_after(const SpanList *list, TimestampTz at)
+{
+	int			low = 0;
+	int			high = list->count;
+
+	while (low < high)
+	{
+		int			middle = low + (high - low) / 2;
+
+		if (list->spans[middle].until > at)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
+/*
+ * Appends to result what of a normalized list lies outside the holes, which
+ * are normalized too.
+ */
+void
+spans_subtract(const SpanList *list, const SpanList *holes, SpanList *result)
+{
+	for (int i = 0; i < list->count; i++)
+	{
+		TimestampTz from = list->spans[i].from;
+		TimestampTz until = list->spans[i].until;
+		int			h = spans_first_ending_after(holes, from);
+
+		for (; h < holes->count && holes->spans[h].from < until; h++)
+		{
+			spans_add(result, from, holes->spans[h].from);
+			from = holes->spans[h].until;
+		}
+		spans_add(result, from, until);
+	}
+}
+
+/*
+ * Keeps of a sorted list what lies in [from, until).
+ */
+void
+spans_clip(SpanList *list, TimestampTz from, TimestampTz until)
+{
+	int			kept = 0;
+
+	for (int i = 0; i < list->count; i++)
+	{
+		Span		span = list->spans[i];
+
+		span.from = Max(span.from, from);
+		span.until = Min(span.until, until);
+		if (span.from < span.until)
+			list->spans[kept++] = span;
+	}
+	list->count = kept;
+}

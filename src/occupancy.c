@@ -1,0 +1,353 @@
+/*-------------------------------------------------------------------------
+ *
+ * occupancy.c
+ *	  What appointments occupy: index scans over appointments.
+ *
+ * Both scans walk idx_appointments_availability_check backwards from the end
+ * of the asked range.  It holds all that is needed (barber, busy range, expiry
+ * of a hold), and only rows whose status is live.
+ *
+ *	busy_read	what the caller's snapshot sees, for availability: an
+ *				index-only scan in the manner of nodeIndexonlyscan.c.  Live
+ *				appointments of a barber do not overlap, so the first that ends
+ *				before the range ends the scan.
+ *
+ *	probe_overlap	what is there now, committed or not, for the guard: a scan
+ *				with a dirty snapshot, in the manner of
+ *				check_exclusion_or_unique_constraint().  It relies on nothing
+ *				but the CHECK that a busy range spans two days at most.
+ *
+ * Callers hold a lock on appointments; the index is locked here as strongly.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/relscan.h"
+#include "access/tableam.h"
+#include "access/visibilitymap.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "storage/predicate.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "booking.h"
+#include "compat.h"
+
+/* Columns of the index, as catalog.c has checked them */
+#define INDEX_BARBER_ID 1
+#define INDEX_BUSY_FROM 2
+#define INDEX_BUSY_UNTIL 3
+#define INDEX_HOLD_EXPIRES_AT 4
+
+#define LONGEST_BUSY (2 * USECS_PER_DAY)
+
+struct BusyReader
+{
+	Relation	appointments;
+	Relation	index;
+	IndexScanDesc scan;
+	TupleTableSlot *slot;
+	Buffer		vm_buffer;
+	TimestampTz now;
+};
+
+/* What an index entry says */
+typedef struct Entry
+{
+	Span		busy;
+	bool		is_expired;		/* a hold that lapsed occupies nothing */
+} Entry;
+
+static void
+read_entry(IndexScanDesc scan, TimestampTz now, Entry *entry)
+{
+	IndexTuple	tuple = scan->xs_itup;
+	TupleDesc	desc = scan->xs_itupdesc;
+	bool		isnull;
+	Datum		expires;
+
+	entry->busy.from =
+		DatumGetTimestampTz(index_getattr(tuple, INDEX_BUSY_FROM, desc,
+										  &isnull));
+	entry->busy.until =
+		DatumGetTimestampTz(index_getattr(tuple, INDEX_BUSY_UNTIL, desc,
+										  &isnull));
+	expires = index_getattr(tuple, INDEX_HOLD_EXPIRES_AT, desc, &isnull);
+	entry->is_expired = !isnull && DatumGetTimestampTz(expires) <= now;
+}
+
+/*
+ * Keys for the entries of a barber that begin in (after, before).
+ */
+static void
+set_keys(ScanKey keys, int64 barber_id, TimestampTz after, TimestampTz before)
+{
+	ScanKeyInit(&keys[0], INDEX_BARBER_ID, BTEqualStrategyNumber,
+				F_INT8EQ, Int64GetDatum(barber_id));
+	ScanKeyInit(&keys[1], INDEX_BUSY_FROM, BTLessStrategyNumber,
+				F_TIMESTAMPTZ_LT, TimestampTzGetDatum(before));
+	ScanKeyInit(&keys[2], INDEX_BUSY_FROM, BTGreaterStrategyNumber,
+				F_TIMESTAMPTZ_GT, TimestampTzGetDatum(after));
+}
+
+/* ---- the caller's snapshot ---- */
+
+/*
+ * Starts reading busy time, for any number of barbers.
+ */
+BusyReader *
+busy_open(void)
+{
+	BusyReader *reader = palloc(sizeof(BusyReader));
+
+	reader->appointments = catalog_open(APPOINTMENTS, AccessShareLock);
+	reader->index = catalog_open_index(AVAILABILITY_INDEX, AccessShareLock);
+	reader->slot = table_slot_create(reader->appointments, NULL);
+	reader->scan = booking_index_beginscan(reader->appointments,
+										   reader->index,
+										   GetActiveSnapshot(), 3);
+	reader->scan->xs_want_itup = true;
+	reader->vm_buffer = InvalidBuffer;
+	reader->now = booking_now();
+	return reader;
+}
+
+void
+busy_close(BusyReader *reader)
+{
+	if (BufferIsValid(reader->vm_buffer))
+		ReleaseBuffer(reader->vm_buffer);
+	index_endscan(reader->scan);
+	ExecDropSingleTupleTableSlot(reader->slot);
+	index_close(reader->index, AccessShareLock);
+	table_close(reader->appointments, AccessShareLock);
+}
+
+/*
+ * Whether the snapshot sees the row.  The heap is visited only if its page is
+ * not known to be visible to all.
+ */
+static bool
+row_is_visible(BusyReader *reader, ItemPointer tid)
+{
+	BlockNumber block = ItemPointerGetBlockNumber(tid);
+
+	if (VM_ALL_VISIBLE(reader->appointments, block, &reader->vm_buffer))
+	{
+		PredicateLockPage(reader->appointments, block,
+						  reader->scan->xs_snapshot);
+		return true;
+	}
+	if (!index_fetch_heap(reader->scan, reader->slot))
+		return false;
+	ExecClearTuple(reader->slot);
+	return true;
+}
+
+/*
+ * Appends the live busy spans of a barber that meet [from, until), whole,
+ * normalized.
+ */
+void
+busy_read(BusyReader *reader, int64 barber_id, TimestampTz from,
+		  TimestampTz until, SpanList *busy)
+{
+	ScanKeyData keys[3];
+	ItemPointer tid;
+
+	set_keys(keys, barber_id, from - LONGEST_BUSY, until);
+	index_rescan(reader->scan, keys, 3, NULL, 0);
+	while ((tid = index_getnext_tid(reader->scan,
+									BackwardScanDirection)) != NULL)
+	{
+		Entry		entry;
+
+		CHECK_FOR_INTERRUPTS();
+		read_entry(reader->scan, reader->now, &entry);
+		if (entry.is_expired || !row_is_visible(reader, tid))
+			continue;
+		if (entry.busy.until <= from)
+			break;
+		spans_add(busy, entry.busy.from, entry.busy.until);
+	}
+	for (int i = 0; i < busy->count / 2; i++)
+	{
+		Span		span = busy->spans[i];
+
+		busy->spans[i] = busy->spans[busy->count - 1 - i];
+		busy->spans[busy->count - 1 - i] = span;
+	}
+	spans_normalize(busy);
+}
+
+/*
+ * Calls back for each appointment of a barber that the caller's snapshot sees
+ * and that may meet [from, until): it starts less than two days before it.
+ */
+void
+scan_appointments(int64 barber_id, TimestampTz from, TimestampTz until,
+				  RowCallback callback, void *state)
+{
+	Relation	rel = catalog_open(APPOINTMENTS, AccessShareLock);
+	Relation	index = catalog_open_index(BARBER_DATE_INDEX,
+										   AccessShareLock);
+	AttrNumber	starts_at = catalog_column(APPOINTMENTS, APPT_STARTS_AT);
+	ScanKeyData keys[3];
+	SysScanDesc scan;
+	HeapTuple	row;
+
+	ScanKeyInit(&keys[0], catalog_column(APPOINTMENTS, APPT_BARBER_ID),
+				BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(barber_id));
+	ScanKeyInit(&keys[1], starts_at, BTGreaterStrategyNumber,
+				F_TIMESTAMPTZ_GT, TimestampTzGetDatum(from - LONGEST_BUSY));
+	ScanKeyInit(&keys[2], starts_at, BTLessStrategyNumber,
+				F_TIMESTAMPTZ_LT, TimestampTzGetDatum(until));
+	scan = systable_beginscan(rel, RelationGetRelid(index), true,
+							  GetActiveSnapshot(), 3, keys);
+	while (HeapTupleIsValid(row = systable_getnext(scan)))
+	{
+		CHECK_FOR_INTERRUPTS();
+		callback(row, RelationGetDescr(rel), state);
+	}
+	systable_endscan(scan);
+	index_close(index, AccessShareLock);
+	table_close(rel, AccessShareLock);
+}
+
+/* ---- everybody's present rows ---- */
+
+/*
+ * What the row that a dirty snapshot just returned means: another transaction
+ * may still be inserting it, or deleting it.  One that is being updated has
+ * its deleter to wait for, whose new version is looked at after that.
+ */
+static ProbeResult
+row_state(const SnapshotData *dirty, Holder *holder)
+{
+	holder->speculative_token = 0;
+	if (TransactionIdIsValid(dirty->xmin))
+	{
+		holder->xid = dirty->xmin;
+		holder->speculative_token = dirty->speculativeToken;
+		return PROBE_IN_PROGRESS;
+	}
+	if (TransactionIdIsValid(dirty->xmax))
+	{
+		holder->xid = dirty->xmax;
+		return PROBE_IN_PROGRESS;
+	}
+	return PROBE_TAKEN;
+}
+
+/*
+ * Goes through all versions of the row under the scan's present entry.
+ */
+static ProbeResult
+probe_row(IndexScanDesc scan, SnapshotData *dirty, TupleTableSlot *slot,
+		  const int64 *except_id, Holder *holder)
+{
+	ProbeResult result = PROBE_FREE;
+
+	do
+	{
+		Holder		found;
+		ProbeResult state;
+		bool		isnull;
+		Datum		id;
+
+		if (!index_fetch_heap(scan, slot))
+			break;
+		state = row_state(dirty, &found);
+		id = slot_getattr(slot, catalog_column(APPOINTMENTS, APPT_ID),
+						  &isnull);
+		if (except_id != NULL && DatumGetInt64(id) == *except_id)
+			continue;
+		if (state == PROBE_TAKEN)
+			return PROBE_TAKEN;
+		result = state;
+		*holder = found;
+	} while (scan->xs_heap_continue);
+	return result;
+}
+
+/*
+ * Whether a live appointment of the barber, other than *except_id, overlaps
+ * [from, until) now: committed (or our own transaction's), or of a transaction
+ * still in progress, which *holder then names.
+ */
+ProbeResult
+probe_overlap(Relation appointments, Relation index, int64 barber_id,
+			  TimestampTz from, TimestampTz until,
+			  const int64 *except_id, Holder *holder)
+{
+	SnapshotData dirty;
+	ScanKeyData keys[3];
+	IndexScanDesc scan;
+	TupleTableSlot *slot = table_slot_create(appointments, NULL);
+	TimestampTz now = booking_now();
+	ProbeResult result = PROBE_FREE;
+
+	InitDirtySnapshot(dirty);
+	set_keys(keys, barber_id, from - LONGEST_BUSY, until);
+	scan = booking_index_beginscan(appointments, index, &dirty, 3);
+	scan->xs_want_itup = true;
+	index_rescan(scan, keys, 3, NULL, 0);
+	while (result != PROBE_TAKEN &&
+		   index_getnext_tid(scan, BackwardScanDirection) != NULL)
+	{
+		Entry		entry;
+		ProbeResult state;
+
+		CHECK_FOR_INTERRUPTS();
+		read_entry(scan, now, &entry);
+		if (entry.is_expired || entry.busy.until <= from)
+			continue;
+		state = probe_row(scan, &dirty, slot, except_id, holder);
+		if (state != PROBE_FREE)
+			result = state;
+	}
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	return result;
+}
+
+/*
+ * Whether an appointment has that idempotency key now: committed, and then
+ * copied into *found, or of a transaction still in progress.
+ */
+ProbeResult
+probe_key(Relation appointments, Relation index, const char *key,
+		  TupleTableSlot *found, Holder *holder)
+{
+	SnapshotData dirty;
+	ScanKeyData scan_key;
+	IndexScanDesc scan;
+	ProbeResult result = PROBE_FREE;
+
+	InitDirtySnapshot(dirty);
+	ScanKeyEntryInitialize(&scan_key, 0, 1, BTEqualStrategyNumber, TEXTOID,
+						   index->rd_indcollation[0], F_TEXTEQ,
+						   CStringGetTextDatum(key));
+	scan = booking_index_beginscan(appointments, index, &dirty, 1);
+	index_rescan(scan, &scan_key, 1, NULL, 0);
+	while (result != PROBE_TAKEN &&
+		   index_getnext_slot(scan, ForwardScanDirection, found))
+	{
+		CHECK_FOR_INTERRUPTS();
+		result = row_state(&dirty, holder);
+	}
+	if (result == PROBE_TAKEN)
+		ExecMaterializeSlot(found);
+	else
+		ExecClearTuple(found);
+	index_endscan(scan);
+	return result;
+}

@@ -1,0 +1,241 @@
+/*-------------------------------------------------------------------------
+ *
+ * pages.c
+ *	  What the pages around a booking list, and the customers they know.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "booking.h"
+
+/*
+ * Raises not_found unless the table has a row with that id.
+ */
+static void
+require_row(TableId table, const char *what, int64 id)
+{
+	Refusal		refusal;
+
+	if (scan_rows_by_key(table, id, GetActiveSnapshot(), NULL, NULL) > 0)
+		return;
+	refuse(&refusal, NOT_FOUND, "There is no %s " INT64_FORMAT ".", what, id);
+	raise_refusal("request", &refusal);
+}
+
+static OwnerQuery services_query = {
+	.sql =
+	"SELECT s.id, s.name,"
+	" CASE WHEN count(DISTINCT coalesce(o.duration_minutes, s.duration_minutes)) = 1"
+	"  THEN min(coalesce(o.duration_minutes, s.duration_minutes))"
+	"  ELSE s.duration_minutes END,"
+	" min(coalesce(o.price_cents, s.price_cents)), h.currency::text, s.requires_confirmation"
+	" FROM booking.services s JOIN booking.shops h ON h.id = s.shop_id"
+	" JOIN booking.barber_services o ON o.service_id = s.id"
+	" JOIN booking.barbers b ON b.id = o.barber_id AND b.shop_id = s.shop_id"
+	" WHERE s.shop_id = $1 AND s.is_active AND h.is_active AND b.is_active"
+	" GROUP BY s.id, h.id ORDER BY s.name, s.id",
+	.nargs = 1,
+	.argtypes = {INT8OID}
+};
+
+PG_FUNCTION_INFO_V1(booking_active_services);
+
+/*
+ * active_services(shop_id)
+ */
+Datum
+booking_active_services(PG_FUNCTION_ARGS)
+{
+	Datum		values[1];
+
+	require_argument(fcinfo, 0, "shop_id");
+	values[0] = PG_GETARG_DATUM(0);
+	require_row(SHOPS, "shop", PG_GETARG_INT64(0));
+	owner_query_result(fcinfo, &services_query, values, NULL);
+	return (Datum) 0;
+}
+
+static OwnerQuery barbers_query = {
+	.sql =
+	"SELECT b.id, b.name, NULL::int, NULL::bigint, h.currency::text"
+	" FROM booking.barbers b JOIN booking.shops h ON h.id = b.shop_id"
+	" WHERE b.shop_id = $1 AND b.is_active AND h.is_active"
+	" ORDER BY b.name, b.id",
+	.nargs = 1,
+	.argtypes = {INT8OID}
+};
+
+static OwnerQuery offering_barbers_query = {
+	.sql =
+	"SELECT b.id, b.name, coalesce(o.duration_minutes, s.duration_minutes),"
+	" coalesce(o.price_cents, s.price_cents), h.currency::text"
+	" FROM booking.barbers b JOIN booking.shops h ON h.id = b.shop_id"
+	" JOIN booking.barber_services o ON o.barber_id = b.id"
+	" JOIN booking.services s ON s.id = o.service_id AND s.shop_id = b.shop_id"
+	" WHERE b.shop_id = $1 AND s.id = $2 AND b.is_active AND h.is_active AND s.is_active"
+	" ORDER BY b.name, b.id",
+	.nargs = 2,
+	.argtypes = {INT8OID, INT8OID}
+};
+
+PG_FUNCTION_INFO_V1(booking_active_barbers);
+
+/*
+ * active_barbers(shop_id, service_id)
+ */
+Datum
+booking_active_barbers(PG_FUNCTION_ARGS)
+{
+	Datum		values[2];
+
+	require_argument(fcinfo, 0, "shop_id");
+	require_row(SHOPS, "shop", PG_GETARG_INT64(0));
+	values[0] = PG_GETARG_DATUM(0);
+	if (PG_ARGISNULL(1))
+	{
+		owner_query_result(fcinfo, &barbers_query, values, NULL);
+		return (Datum) 0;
+	}
+	require_row(SERVICES, "service", PG_GETARG_INT64(1));
+	values[1] = PG_GETARG_DATUM(1);
+	owner_query_result(fcinfo, &offering_barbers_query, values, NULL);
+	return (Datum) 0;
+}
+
+#define USER_APPOINTMENTS \
+	"SELECT a.id, a.starts_at, a.ends_at, a.status, a.hold_expires_at," \
+	" a.price_cents, h.currency::text, a.version, b.id, b.name, s.id, s.name," \
+	" h.id, h.name, h.time_zone" \
+	" FROM booking.appointments a" \
+	" JOIN booking.barbers b ON b.id = a.barber_id" \
+	" JOIN booking.services s ON s.id = a.service_id" \
+	" JOIN booking.shops h ON h.id = b.shop_id" \
+	" WHERE a.user_id = $1"
+
+#define IS_UPCOMING \
+	"(a.status IN ('pending', 'confirmed', 'checked_in') AND a.ends_at > $2" \
+	" AND (a.hold_expires_at IS NULL OR a.hold_expires_at > $2))"
+
+static OwnerQuery upcoming_query = {
+	.sql = USER_APPOINTMENTS " AND " IS_UPCOMING " ORDER BY a.starts_at, a.id",
+	.nargs = 2,
+	.argtypes = {INT8OID, TIMESTAMPTZOID}
+};
+
+static OwnerQuery past_query = {
+	.sql = USER_APPOINTMENTS " AND NOT " IS_UPCOMING
+	" ORDER BY a.starts_at DESC, a.id DESC",
+	.nargs = 2,
+	.argtypes = {INT8OID, TIMESTAMPTZOID}
+};
+
+PG_FUNCTION_INFO_V1(booking_user_appointments);
+
+/*
+ * user_appointments(user_id, upcoming)
+ */
+Datum
+booking_user_appointments(PG_FUNCTION_ARGS)
+{
+	Datum		values[2];
+
+	require_argument(fcinfo, 0, "user_id");
+	require_argument(fcinfo, 1, "upcoming");
+	require_row(USERS, "user", PG_GETARG_INT64(0));
+	values[0] = PG_GETARG_DATUM(0);
+	values[1] = TimestampTzGetDatum(booking_now());
+	owner_query_result(fcinfo,
+					   PG_GETARG_BOOL(1) ? &upcoming_query : &past_query,
+					   values, NULL);
+	return (Datum) 0;
+}
+
+/* ---- customers ---- */
+
+/* How often a new user may be gone again before we can read it */
+#define MAX_TRIES 100
+
+static OwnerQuery find_user_query = {
+	.sql = "SELECT id FROM booking.users"
+	" WHERE lower(email) = lower($1) AND is_active",
+	.nargs = 1,
+	.argtypes = {TEXTOID}
+};
+
+static OwnerQuery make_user_query = {
+	.sql = "INSERT INTO booking.users (email, name, phone) VALUES ($1, $2, $3)"
+	" ON CONFLICT (lower(email)) WHERE is_active DO NOTHING RETURNING id",
+	.nargs = 3,
+	.argtypes = {TEXTOID, TEXTOID, TEXTOID}
+};
+
+/*
+ * The address without spaces around it, if its form is one: something, one @,
+ * something, no space.
+ */
+static Datum
+read_email(Datum argument)
+{
+	Datum		trimmed = DirectFunctionCall1(btrim1, argument);
+	char	   *email = TextDatumGetCString(trimmed);
+	char	   *at = strchr(email, '@');
+
+	if (at == NULL || at == email || at[1] == '\0' ||
+		strchr(at + 1, '@') != NULL || strlen(email) > 254 ||
+		strpbrk(email, " \t\r\n\v\f") != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("email is not an address"),
+				 errdetail("An address is name@domain, without spaces, of at most 254 bytes."),
+				 errhint("Pass the customer's e-mail address.")));
+	return trimmed;
+}
+
+PG_FUNCTION_INFO_V1(booking_ensure_user);
+
+/*
+ * ensure_user(email, name, phone).  Whoever loses the race for a new address
+ * waits for the other's commit in ON CONFLICT, then finds the other's row.
+ */
+Datum
+booking_ensure_user(PG_FUNCTION_ARGS)
+{
+	Datum		values[3];
+	char		nulls[3];
+	int			tries = 0;
+	int64		id;
+	bool		isnull;
+
+	require_argument(fcinfo, 0, "email");
+	values[0] = read_email(PG_GETARG_DATUM(0));
+	values[1] = PG_GETARG_DATUM(1);
+	values[2] = PG_GETARG_DATUM(2);
+	nulls[0] = ' ';
+	nulls[1] = PG_ARGISNULL(1) ? 'n' : ' ';
+	nulls[2] = PG_ARGISNULL(2) ? 'n' : ' ';
+
+	SPI_connect();
+	while (run_owner_query(&find_user_query, values, NULL, false) == 0 &&
+		   run_owner_query(&make_user_query, values, nulls, false) == 0)
+	{
+		if (++tries == MAX_TRIES)
+			ereport(ERROR,
+					(errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
+					 errmsg("could not store the user"),
+					 errdetail("A trigger on table booking.users may have dropped the row."),
+					 errhint("Look at the triggers of booking.users.")));
+		CHECK_FOR_INTERRUPTS();
+	}
+	id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+									 SPI_tuptable->tupdesc, 1, &isnull));
+	SPI_finish();
+	PG_RETURN_INT64(id);
+}

@@ -1,0 +1,154 @@
+/*-------------------------------------------------------------------------
+ *
+ * reasons.c
+ *	  Why something is refused: reason codes, their errors, their hints.
+ *
+ * A rule that says no fills in a Refusal.  check_slot() and try_book_slot()
+ * return its name, the other functions raise it.  Details speak of what was
+ * asked for, never of another customer's appointment.
+ *
+ * Also the refusals of bad arguments, which have no reason code.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "booking.h"
+
+typedef struct ReasonInfo
+{
+	const char *name;
+	int			sqlstate;
+	const char *hint;
+} ReasonInfo;
+
+#define BOOKING_SQLSTATE(c, d, e) MAKE_SQLSTATE('S', 'L', c, d, e)
+
+static const ReasonInfo reasons[] = {
+	[SLOT_TAKEN] = {"slot_taken", ERRCODE_EXCLUSION_VIOLATION,
+	"Ask available_slots or next_slots for another time."},
+	[OUTSIDE_HOURS] = {"outside_hours", BOOKING_SQLSTATE('0', '0', '1'),
+	"Ask available_slots or next_slots for a time within the barber's hours."},
+	[NOTICE_TOO_SHORT] = {"notice_too_short", BOOKING_SQLSTATE('0', '0', '2'),
+	"Choose a later time; next_slots gives the earliest."},
+	[TOO_FAR_AHEAD] = {"too_far_ahead", BOOKING_SQLSTATE('0', '0', '3'),
+	"Choose an earlier date, or raise the shop's max_advance_days."},
+	[OFF_GRID] = {"off_grid", BOOKING_SQLSTATE('0', '0', '4'),
+	"Use a starts_at that available_slots returned."},
+	[NOT_OFFERED] = {"not_offered", BOOKING_SQLSTATE('0', '0', '5'),
+	"active_services and active_barbers list what can be booked."},
+	[CANCELLATION_WINDOW_CLOSED] = {"cancellation_window_closed",
+		BOOKING_SQLSTATE('0', '0', '7'),
+	"Ask the shop to cancel it."},
+	[INVALID_TRANSITION] = {"invalid_transition",
+		BOOKING_SQLSTATE('0', '0', '9'),
+	"Read the appointment's present status and decide again."},
+	[IDEMPOTENCY_CONFLICT] = {"idempotency_conflict",
+		BOOKING_SQLSTATE('0', '1', '0'),
+	"Use a new idempotency key for a new request."},
+	[NOT_FOUND] = {"not_found", ERRCODE_NO_DATA_FOUND,
+	"Check the ids that were passed."},
+};
+
+/*
+ * The reason's code, as SQL sees it; NULL for REASON_NONE.
+ */
+const char *
+reason_name(Reason reason)
+{
+	return reason == REASON_NONE ? NULL : reasons[reason].name;
+}
+
+/*
+ * Fills in a refusal.  Returns false, so that a rule can return it at once.
+ */
+bool
+refuse(Refusal *refusal, Reason reason, const char *detail,...)
+{
+	va_list		args;
+	char		text[512];
+
+	va_start(args, detail);
+	vsnprintf(text, sizeof(text), detail, args);
+	va_end(args);
+	refusal->reason = reason;
+	refusal->detail = pstrdup(text);
+	return false;
+}
+
+/*
+ * Raises a refusal; action says what was refused.
+ */
+void
+raise_refusal(const char *action, const Refusal *refusal)
+{
+	const ReasonInfo *info = &reasons[refusal->reason];
+
+	ereport(ERROR,
+			(errcode(info->sqlstate),
+			 errmsg("%s refused: %s", action, info->name),
+			 errdetail_internal("%s", refusal->detail),
+			 errhint("%s", info->hint)));
+	pg_unreachable();
+}
+
+/*
+ * Fills in slot_taken, in the same words for every writer.
+ */
+bool
+refuse_overlap(Refusal *refusal, int64 barber_id, TimestampTz from,
+			   TimestampTz until)
+{
+	return refuse(refusal, SLOT_TAKEN, "Barber " INT64_FORMAT
+				  " is not free from %s to %s.", barber_id,
+				  instant_text(from), instant_text(until));
+}
+
+/*
+ * Raises slot_taken with the table, as a constraint's error has it.
+ */
+void
+raise_overlap(Relation appointments, const Refusal *refusal)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_EXCLUSION_VIOLATION),
+			 errmsg("booking refused: %s", reasons[SLOT_TAKEN].name),
+			 errdetail_internal("%s", refusal->detail),
+			 errhint("%s", reasons[SLOT_TAKEN].hint),
+			 errtableconstraint(appointments, "appointments_no_overlap")));
+	pg_unreachable();
+}
+
+/*
+ * An instant in the session's time zone, palloc'd.
+ */
+char *
+instant_text(TimestampTz at)
+{
+	return pstrdup(timestamptz_to_str(at));
+}
+
+void
+require_argument(FunctionCallInfo fcinfo, int argno, const char *name)
+{
+	if (PG_ARGISNULL(argno))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", name),
+				 errdetail("The function cannot answer without it."),
+				 errhint("Pass a value for %s.", name)));
+}
+
+void
+require_finite(TimestampTz at, const char *name)
+{
+	if (TIMESTAMP_NOT_FINITE(at))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must be finite", name),
+				 errdetail("Infinity is no time of day."),
+				 errhint("Pass a date and time with its time zone.")));
+}

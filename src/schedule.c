@@ -1,0 +1,663 @@
+/*-------------------------------------------------------------------------
+ *
+ * schedule.c
+ *	  Configuration rows, compiled once per backend; the open time they make.
+ *
+ * Shops, barbers and services are read on first use into a memory context of
+ * their own and stay there until a configuration table changes: schedule_begin()
+ * then drops them all.  Every function that answers a call begins with it,
+ * and holds the pointers it gets only as long as it runs no code of a user's
+ * (a trigger may call us again, and begin anew).
+ *
+ * What is kept is read with a fresh snapshot, taken after the generation was
+ * noted, so that a change which commits meanwhile either is seen or makes the
+ * next call begin anew.  In REPEATABLE READ and SERIALIZABLE the caller's own
+ * snapshot decides, and in a parallel query no other may be taken: there we
+ * compile for the one call, into the caller's context.
+ *
+ * A barber's hours on local date D are its own overrides of D, else the
+ * shop's, else the working hours of that weekday which are valid on D.  Every
+ * piece becomes instants by itself; pieces of one date that touch or overlap
+ * are one, and that one's start is the anchor of grid "opening".  Open time is
+ * the union over all dates, less time off: a slot may run over midnight where
+ * both sides are open.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/parallel.h"
+#include "access/xact.h"
+#include "commands/trigger.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "booking.h"
+
+struct Schedule
+{
+	MemoryContext context;
+	uint64		generation;
+	bool		is_kept;		/* across calls */
+	HTAB	   *shops;
+	HTAB	   *barbers;
+	HTAB	   *services;
+};
+
+static Schedule kept_schedule;
+
+/* ---- rows into arrays ---- */
+
+/*
+ * A growing array of rows, while they are read.
+ */
+typedef struct RowArray
+{
+	void	   *rows;
+	Size		row_size;
+	int			count;
+	int			capacity;
+} RowArray;
+
+static void *
+next_row(RowArray *array)
+{
+	if (array->count == array->capacity)
+	{
+		int			capacity = Max(4, array->capacity * 2);
+
+		array->rows = array->rows == NULL ?
+			palloc(capacity * array->row_size) :
+			repalloc(array->rows, capacity * array->row_size);
+		array->capacity = capacity;
+	}
+	return (char *) array->rows + array->row_size * array->count++;
+}
+
+static int
+int4_value(HeapTuple row, TupleDesc desc, TableId table, int column,
+		   int if_null)
+{
+	bool		isnull;
+	Datum		value = row_value(row, desc, table, column, &isnull);
+
+	return isnull ? if_null : DatumGetInt32(value);
+}
+
+static int64
+int8_value(HeapTuple row, TupleDesc desc, TableId table, int column,
+		   int64 if_null)
+{
+	bool		isnull;
+	Datum		value = row_value(row, desc, table, column, &isnull);
+
+	return isnull ? if_null : DatumGetInt64(value);
+}
+
+static bool
+bool_value(HeapTuple row, TupleDesc desc, TableId table, int column)
+{
+	bool		isnull;
+	Datum		value = row_value(row, desc, table, column, &isnull);
+
+	return !isnull && DatumGetBool(value);
+}
+
+static char *
+text_value(HeapTuple row, TupleDesc desc, TableId table, int column)
+{
+	bool		isnull;
+	Datum		value = row_value(row, desc, table, column, &isnull);
+
+	return isnull ? pstrdup("") : TextDatumGetCString(value);
+}
+
+static void
+add_override(HeapTuple row, TupleDesc desc, void *state)
+{
+	OverrideRow *override = next_row((RowArray *) state);
+	bool		isnull;
+
+	override->on_date = DatumGetDateADT(row_value(row, desc,
+												  SCHEDULE_OVERRIDES,
+												  OVERRIDE_DATE, &isnull));
+	override->opens = DatumGetTimeADT(row_value(row, desc, SCHEDULE_OVERRIDES,
+												OVERRIDE_OPENS, &isnull));
+	override->closes = DatumGetTimeADT(row_value(row, desc,
+												 SCHEDULE_OVERRIDES,
+												 OVERRIDE_CLOSES, &isnull));
+	override->is_closed = isnull;
+}
+
+static int
+compare_overrides(const void *a, const void *b)
+{
+	DateADT		x = ((const OverrideRow *) a)->on_date;
+	DateADT		y = ((const OverrideRow *) b)->on_date;
+
+	return (x > y) - (x < y);
+}
+
+/*
+ * The overrides of a barber or a shop, by date.
+ */
+static Overrides
+read_overrides(int column, IndexId index, int64 id, Snapshot snapshot)
+{
+	RowArray	array = {.row_size = sizeof(OverrideRow)};
+	Overrides	overrides;
+
+	scan_rows(SCHEDULE_OVERRIDES, column, id, index, snapshot,
+			  add_override, &array);
+	if (array.count > 1)
+		qsort(array.rows, array.count, array.row_size, compare_overrides);
+	overrides.rows = array.rows;
+	overrides.count = array.count;
+	return overrides;
+}
+
+static void
+add_time_off(HeapTuple row, TupleDesc desc, void *state)
+{
+	bool		isnull;
+
+	spans_add((SpanList *) state,
+			  DatumGetTimestampTz(row_value(row, desc, TIME_OFF,
+											OFF_STARTS_AT, &isnull)),
+			  DatumGetTimestampTz(row_value(row, desc, TIME_OFF,
+											OFF_ENDS_AT, &isnull)));
+}
+
+/* ---- shops ---- */
+
+static SlotAnchor
+anchor_from_text(const char *text)
+{
+	if (strcmp(text, "clock") == 0)
+		return ANCHOR_CLOCK;
+	if (strcmp(text, "packed") == 0)
+		return ANCHOR_PACKED;
+	return ANCHOR_OPENING;
+}
+
+static pg_tz *
+find_zone(const char *name)
+{
+	pg_tz	   *tz = pg_tzset(name);
+
+	if (tz == NULL || !pg_tz_acceptable(tz))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("time zone \"%s\" not recognized", name),
+				 errdetail("A shop needs the name of a time zone that the server knows."),
+				 errhint("SELECT name FROM pg_timezone_names lists them.")));
+	return tz;
+}
+
+static void
+compile_shop(HeapTuple row, TupleDesc desc, void *state)
+{
+	Shop	   *shop = state;
+
+	shop->is_active = bool_value(row, desc, SHOPS, SHOP_IS_ACTIVE);
+	zone_init(&shop->zone,
+			  find_zone(text_value(row, desc, SHOPS, SHOP_TIME_ZONE)));
+	shop->anchor = anchor_from_text(text_value(row, desc, SHOPS,
+											   SHOP_SLOT_ANCHOR));
+	shop->slot_interval_minutes = int4_value(row, desc, SHOPS,
+											 SHOP_SLOT_INTERVAL, 15);
+	shop->min_notice_minutes = int4_value(row, desc, SHOPS,
+										  SHOP_MIN_NOTICE, 0);
+	shop->max_advance_days = int4_value(row, desc, SHOPS,
+										SHOP_MAX_ADVANCE_DAYS, 0);
+	shop->cancellation_window_minutes =
+		int4_value(row, desc, SHOPS, SHOP_CANCELLATION_WINDOW, 0);
+}
+
+static bool
+read_shop(Schedule *schedule, void *entry, Snapshot snapshot)
+{
+	Shop	   *shop = entry;
+
+	if (scan_rows_by_key(SHOPS, shop->id, snapshot, compile_shop, shop) == 0)
+		return false;
+	shop->overrides = read_overrides(OVERRIDE_SHOP_ID, OVERRIDES_SHOP_INDEX,
+									 shop->id, snapshot);
+	scan_rows(TIME_OFF, OFF_SHOP_ID, shop->id, TIME_OFF_SHOP_INDEX, snapshot,
+			  add_time_off, &shop->time_off);
+	return true;
+}
+
+/* ---- barbers ---- */
+
+static void
+add_hours(HeapTuple row, TupleDesc desc, void *state)
+{
+	HoursRow   *hours = next_row((RowArray *) state);
+	bool		isnull;
+
+	hours->weekday = int4_value(row, desc, WORKING_HOURS, HOURS_WEEKDAY, 0);
+	hours->opens = DatumGetTimeADT(row_value(row, desc, WORKING_HOURS,
+											 HOURS_OPENS, &isnull));
+	hours->closes = DatumGetTimeADT(row_value(row, desc, WORKING_HOURS,
+											  HOURS_CLOSES, &isnull));
+	hours->valid_from = DatumGetDateADT(row_value(row, desc, WORKING_HOURS,
+												  HOURS_VALID_FROM, &isnull));
+	hours->valid_until = DatumGetDateADT(row_value(row, desc, WORKING_HOURS,
+												   HOURS_VALID_UNTIL,
+												   &isnull));
+}
+
+static void
+add_offer(HeapTuple row, TupleDesc desc, void *state)
+{
+	OfferRow   *offer = next_row((RowArray *) state);
+
+	offer->service_id = int8_value(row, desc, BARBER_SERVICES,
+								   OFFER_SERVICE_ID, 0);
+	offer->duration_minutes = int4_value(row, desc, BARBER_SERVICES,
+										 OFFER_DURATION, 0);
+	offer->price_cents = int8_value(row, desc, BARBER_SERVICES,
+									OFFER_PRICE, -1);
+}
+
+typedef struct BarberState
+{
+	Barber	   *barber;
+	int64		shop_id;
+} BarberState;
+
+static void
+compile_barber(HeapTuple row, TupleDesc desc, void *state)
+{
+	BarberState *read = state;
+
+	read->shop_id = int8_value(row, desc, BARBERS, BARBER_SHOP_ID, 0);
+	read->barber->is_active = bool_value(row, desc, BARBERS,
+										 BARBER_IS_ACTIVE);
+}
+
+static bool
+read_barber(Schedule *schedule, void *entry, Snapshot snapshot)
+{
+	Barber	   *barber = entry;
+	BarberState read = {.barber = barber};
+	RowArray	hours = {.row_size = sizeof(HoursRow)};
+	RowArray	offers = {.row_size = sizeof(OfferRow)};
+
+	if (scan_rows_by_key(BARBERS, barber->id, snapshot,
+						 compile_barber, &read) == 0)
+		return false;
+	barber->shop = schedule_shop(schedule, read.shop_id);
+	if (barber->shop == NULL)
+		return false;
+
+	scan_rows(WORKING_HOURS, HOURS_BARBER_ID, barber->id,
+			  WORKING_HOURS_BARBER_INDEX, snapshot, add_hours, &hours);
+	barber->hours = hours.rows;
+	barber->hours_count = hours.count;
+	barber->overrides = read_overrides(OVERRIDE_BARBER_ID,
+									   OVERRIDES_BARBER_INDEX,
+									   barber->id, snapshot);
+	scan_rows(TIME_OFF, OFF_BARBER_ID, barber->id, TIME_OFF_BARBER_INDEX,
+			  snapshot, add_time_off, &barber->time_off);
+	for (int i = 0; i < barber->shop->time_off.count; i++)
+		spans_add(&barber->time_off, barber->shop->time_off.spans[i].from,
+				  barber->shop->time_off.spans[i].until);
+	spans_normalize(&barber->time_off);
+	scan_rows_by_key(BARBER_SERVICES, barber->id, snapshot,
+					 add_offer, &offers);
+	barber->offers = offers.rows;
+	barber->offer_count = offers.count;
+	return true;
+}
+
+/* ---- services ---- */
+
+static void
+compile_service(HeapTuple row, TupleDesc desc, void *state)
+{
+	Service    *service = state;
+
+	service->shop_id = int8_value(row, desc, SERVICES, SERVICE_SHOP_ID, 0);
+	service->is_active = bool_value(row, desc, SERVICES, SERVICE_IS_ACTIVE);
+	service->requires_confirmation =
+		bool_value(row, desc, SERVICES, SERVICE_REQUIRES_CONFIRMATION);
+	service->duration_minutes = int4_value(row, desc, SERVICES,
+										   SERVICE_DURATION, 0);
+	service->buffer_before_minutes = int4_value(row, desc, SERVICES,
+												SERVICE_BUFFER_BEFORE, 0);
+	service->buffer_after_minutes = int4_value(row, desc, SERVICES,
+											   SERVICE_BUFFER_AFTER, 0);
+	service->slot_interval_minutes = int4_value(row, desc, SERVICES,
+												SERVICE_SLOT_INTERVAL, 0);
+	service->min_notice_minutes = int4_value(row, desc, SERVICES,
+											 SERVICE_MIN_NOTICE, -1);
+	service->price_cents = int8_value(row, desc, SERVICES, SERVICE_PRICE, 0);
+}
+
+static void
+add_barber_id(HeapTuple row, TupleDesc desc, void *state)
+{
+	*(int64 *) next_row((RowArray *) state) =
+		int8_value(row, desc, BARBER_SERVICES, OFFER_BARBER_ID, 0);
+}
+
+static int
+compare_ids(const void *a, const void *b)
+{
+	int64		x = *(const int64 *) a;
+	int64		y = *(const int64 *) b;
+
+	return (x > y) - (x < y);
+}
+
+static bool
+read_service(Schedule *schedule, void *entry, Snapshot snapshot)
+{
+	Service    *service = entry;
+	RowArray	barber_ids = {.row_size = sizeof(int64)};
+
+	if (scan_rows_by_key(SERVICES, service->id, snapshot,
+						 compile_service, service) == 0)
+		return false;
+	scan_rows(BARBER_SERVICES, OFFER_SERVICE_ID, service->id,
+			  BARBER_SERVICES_SERVICE_INDEX, snapshot,
+			  add_barber_id, &barber_ids);
+	if (barber_ids.count > 1)
+		qsort(barber_ids.rows, barber_ids.count, barber_ids.row_size,
+			  compare_ids);
+	service->barber_ids = barber_ids.rows;
+	service->barber_count = barber_ids.count;
+	return true;
+}
+
+/* ---- the cache ---- */
+
+static HTAB *
+create_table(MemoryContext context, const char *name, Size entry_size)
+{
+	HASHCTL		control = {
+		.keysize = sizeof(int64),
+		.entrysize = entry_size,
+		.hcxt = context
+	};
+
+	return hash_create(name, 64, &control,
+					   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+static void
+create_schedule(Schedule *schedule, MemoryContext parent)
+{
+	schedule->context = AllocSetContextCreate(parent, "booking schedule",
+											  ALLOCSET_DEFAULT_SIZES);
+	schedule->shops = create_table(schedule->context, "booking shops",
+								   sizeof(Shop));
+	schedule->barbers = create_table(schedule->context, "booking barbers",
+									 sizeof(Barber));
+	schedule->services = create_table(schedule->context, "booking services",
+									  sizeof(Service));
+}
+
+/*
+ * The configuration as the calling statement may see it.  Pointers into it
+ * hold until the next call of this.
+ */
+Schedule *
+schedule_begin(void)
+{
+	uint64		generation = catalog_configuration_generation();
+
+	if (IsolationUsesXactSnapshot() || IsInParallelMode())
+	{
+		Schedule   *schedule = palloc0(sizeof(Schedule));
+
+		create_schedule(schedule, CurrentMemoryContext);
+		return schedule;
+	}
+	if (kept_schedule.context != NULL &&
+		kept_schedule.generation != generation)
+	{
+		MemoryContextDelete(kept_schedule.context);
+		kept_schedule.context = NULL;
+	}
+	if (kept_schedule.context == NULL)
+	{
+		create_schedule(&kept_schedule, CacheMemoryContext);
+		kept_schedule.generation = generation;
+		kept_schedule.is_kept = true;
+	}
+	return &kept_schedule;
+}
+
+typedef bool (*EntryReader) (Schedule *schedule, void *entry,
+							 Snapshot snapshot);
+
+/*
+ * Reads what is not there yet.  An entry is entered when it is complete, so
+ * that an error half-way leaves none.
+ */
+static void *
+read_entry(Schedule *schedule, HTAB *table, int64 id, Size size,
+		   EntryReader reader)
+{
+	MemoryContext caller = MemoryContextSwitchTo(schedule->context);
+	Snapshot	snapshot;
+	void	   *compiled = palloc0(size);
+	void	   *entry = NULL;
+	bool		found;
+
+	*(int64 *) compiled = id;
+	snapshot = RegisterSnapshot(schedule->is_kept ? GetLatestSnapshot() :
+								GetActiveSnapshot());
+	if (reader(schedule, compiled, snapshot))
+	{
+		entry = hash_search(table, &id, HASH_ENTER, &found);
+		memcpy(entry, compiled, size);
+	}
+	UnregisterSnapshot(snapshot);
+	pfree(compiled);
+	MemoryContextSwitchTo(caller);
+	return entry;
+}
+
+/*
+ * The shop, barber or service with that id; NULL when there is none.
+ */
+Shop *
+schedule_shop(Schedule *schedule, int64 shop_id)
+{
+	Shop	   *shop = hash_search(schedule->shops, &shop_id, HASH_FIND, NULL);
+
+	return shop != NULL ? shop :
+		read_entry(schedule, schedule->shops, shop_id, sizeof(Shop),
+				   read_shop);
+}
+
+Barber *
+schedule_barber(Schedule *schedule, int64 barber_id)
+{
+	Barber	   *barber = hash_search(schedule->barbers, &barber_id,
+									 HASH_FIND, NULL);
+
+	return barber != NULL ? barber :
+		read_entry(schedule, schedule->barbers, barber_id, sizeof(Barber),
+				   read_barber);
+}
+
+Service *
+schedule_service(Schedule *schedule, int64 service_id)
+{
+	Service    *service = hash_search(schedule->services, &service_id,
+									  HASH_FIND, NULL);
+
+	return service != NULL ? service :
+		read_entry(schedule, schedule->services, service_id, sizeof(Service),
+				   read_service);
+}
+
+/* ---- open time ---- */
+
+/*
+ * Adds the instants of local hours on a date.
+ */
+static void
+add_local_hours(Zone *zone, DateADT date, TimeADT opens, TimeADT closes,
+				SpanList *hours)
+{
+	int64		midnight = (int64) date * USECS_PER_DAY;
+	int64		next_day = closes < opens ? USECS_PER_DAY : 0;
+
+	spans_add(hours, zone_instant(zone, midnight + opens),
+			  zone_instant(zone, midnight + next_day + closes));
+}
+
+/*
+ * Adds what overrides say of a date; returns whether they say anything.
+ */
+static bool
+add_override_hours(const Overrides *overrides, Zone *zone, DateADT date,
+				   SpanList *hours)
+{
+	int			low = 0;
+	int			high = overrides->count;
+	int			i;
+
+	while (low < high)
+	{
+		int			middle = low + (high - low) / 2;
+
+		if (overrides->rows[middle].on_date < date)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (i = low; i < overrides->count; i++)
+	{
+		OverrideRow *row = &overrides->rows[i];
+
+		if (row->on_date != date)
+			break;
+		if (!row->is_closed)
+			add_local_hours(zone, date, row->opens, row->closes, hours);
+	}
+	return i > low;
+}
+
+/*
+ * The ISO weekday of a date; 2000-01-01 was a Saturday.
+ */
+static int
+iso_weekday(DateADT date)
+{
+	int			days = (date + 5) % 7;
+
+	return (days < 0 ? days + 7 : days) + 1;
+}
+
+/*
+ * The barber's hours on one local date, merged.
+ */
+static void
+hours_of_date(Barber *barber, DateADT date, SpanList *hours)
+{
+	Shop	   *shop = barber->shop;
+	int			weekday = iso_weekday(date);
+
+	hours->count = 0;
+	if (!add_override_hours(&barber->overrides, &shop->zone, date, hours) &&
+		!add_override_hours(&shop->overrides, &shop->zone, date, hours))
+	{
+		for (int i = 0; i < barber->hours_count; i++)
+		{
+			HoursRow   *row = &barber->hours[i];
+
+			if (row->weekday == weekday && row->valid_from <= date &&
+				date <= row->valid_until)
+				add_local_hours(&shop->zone, date, row->opens, row->closes,
+								hours);
+		}
+	}
+	spans_normalize(hours);
+}
+
+static void
+add_piece(OpenTime *open, const Span *span, TimestampTz anchor)
+{
+	OpenPiece  *piece;
+
+	if (open->piece_count == open->piece_capacity)
+	{
+		int			capacity = Max(16, open->piece_capacity * 2);
+
+		open->pieces = open->pieces == NULL ?
+			palloc(capacity * sizeof(OpenPiece)) :
+			repalloc(open->pieces, capacity * sizeof(OpenPiece));
+		open->piece_capacity = capacity;
+	}
+	piece = &open->pieces[open->piece_count++];
+	piece->from = span->from;
+	piece->until = span->until;
+	piece->anchor = anchor;
+	spans_add(&open->open, span->from, span->until);
+}
+
+/*
+ * The barber's open time, in whole pieces, as far as they meet [from, until).
+ * An hours piece may end on the next date, and the gap of a zone that skipped
+ * a date moves it by one more.
+ */
+void
+schedule_open_time(Barber *barber, TimestampTz from, TimestampTz until,
+				   OpenTime *open)
+{
+	Zone	   *zone = &barber->shop->zone;
+	DateADT		last = zone_date(zone, until) + 1;
+	SpanList	hours = {0};
+	SpanList	left = {0};
+
+	for (DateADT date = zone_date(zone, from) - 2; date <= last; date++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		hours_of_date(barber, date, &hours);
+		for (int h = 0; h < hours.count; h++)
+		{
+			SpanList	piece = {&hours.spans[h], 1, 1};
+
+			if (piece.spans->until <= from || piece.spans->from >= until)
+				continue;
+			left.count = 0;
+			spans_subtract(&piece, &barber->time_off, &left);
+			for (int i = 0; i < left.count; i++)
+				add_piece(open, &left.spans[i], piece.spans->from);
+		}
+	}
+	spans_normalize(&open->open);
+}
+
+PG_FUNCTION_INFO_V1(booking_check_time_zone);
+
+/*
+ * Row trigger of shops.  A CHECK sees to the name's form, so that the server
+ * cannot take it for a rule of its own making ("X5" would be one).
+ */
+Datum
+booking_check_time_zone(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	HeapTuple	row;
+
+	catalog_check_trigger(fcinfo, SHOPS, SHOPS, "check_time_zone");
+	row = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ?
+		trigger->tg_newtuple : trigger->tg_trigtuple;
+	find_zone(text_value(row, RelationGetDescr(trigger->tg_relation), SHOPS,
+						 SHOP_TIME_ZONE));
+	return PointerGetDatum(row);
+}
