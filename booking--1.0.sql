@@ -422,7 +422,8 @@ RETURNS TABLE (service_id bigint, name text, duration_minutes int, price_cents b
 AS 'MODULE_PATHNAME', 'booking_active_services' LANGUAGE C STABLE PARALLEL SAFE ROWS 10
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION active_services(bigint) IS
-'The services a shop offers now, by name: active, in an active shop, and offered by an active barber. Errors: P0002 unknown shop; 22004 NULL.';
+'The services a shop offers now, by name: active, in an active shop, and offered by an active barber. Minutes and price are the service''s;
+a barber may have others, which active_barbers(shop_id, service_id) shows. Errors: P0002 unknown shop; 22004 NULL.';
 
 CREATE FUNCTION active_barbers(shop_id bigint, service_id bigint DEFAULT NULL)
 RETURNS TABLE (barber_id bigint, name text, duration_minutes int, price_cents bigint, currency text)
@@ -484,27 +485,27 @@ Safe when called twice at once. Errors: 22004 NULL email; 22023 not an address.'
 -- ---------------------------------------------------------------------------
 
 CREATE FUNCTION guard_before() RETURNS trigger
-AS 'MODULE_PATHNAME', 'booking_guard_before' LANGUAGE C;
+AS 'MODULE_PATHNAME', 'booking_guard_before' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION guard_before() IS
 'Row trigger of appointments: fills in defaults, refuses a status change that is not allowed (SL009) and an overlap (23P01).';
 
 CREATE FUNCTION guard_after() RETURNS trigger
-AS 'MODULE_PATHNAME', 'booking_guard_after' LANGUAGE C;
+AS 'MODULE_PATHNAME', 'booking_guard_after' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION guard_after() IS
 'Row trigger of appointments: makes sure that the row which was really stored overlaps no other (23P01), and lets go of the barber''s lock.';
 
 CREATE FUNCTION guard_release() RETURNS trigger
-AS 'MODULE_PATHNAME', 'booking_guard_release' LANGUAGE C;
+AS 'MODULE_PATHNAME', 'booking_guard_release' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION guard_release() IS
 'Statement trigger of appointments: lets go of the lock of a row that was checked but not stored.';
 
 CREATE FUNCTION configuration_changed() RETURNS trigger
-AS 'MODULE_PATHNAME', 'booking_configuration_changed' LANGUAGE C;
+AS 'MODULE_PATHNAME', 'booking_configuration_changed' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION configuration_changed() IS
 'Statement trigger of the configuration tables: makes every backend read them again once the change is committed.';
 
 CREATE FUNCTION check_time_zone() RETURNS trigger
-AS 'MODULE_PATHNAME', 'booking_check_time_zone' LANGUAGE C;
+AS 'MODULE_PATHNAME', 'booking_check_time_zone' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION check_time_zone() IS
 'Row trigger of shops: refuses a time zone that the server does not know (22023).';
 

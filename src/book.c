@@ -6,8 +6,7 @@
  * book_slot() and try_book_slot() are one function with two ways to say no.
  * The configuration's rules are checked first, then the guard decides about
  * the time; the row is stored by the executor's own primitives, as the tables'
- * owner, with the table's triggers and constraints, as logical replication
- * stores one.  Everything else that is written goes through SQL.
+ * owner.  Everything else that is written goes through SQL.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,6 +18,7 @@
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
+#include "executor/nodeModifyTable.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -31,6 +31,7 @@
 #include "utils/timestamp.h"
 
 #include "booking.h"
+#include "compat.h"
 
 #define LONGEST_KEY 200			/* characters, as the CHECK has it */
 
@@ -150,12 +151,48 @@ set_row(const Request *request, const Offer *offer, const Claim *claim,
 }
 
 /*
- * Stores the row that the slot holds as the tables' owner: triggers,
- * constraints, indexes.  The guard's AFTER trigger closes the passage before
- * foreign keys are checked.
+ * Stores the row that the slot holds: all triggers, constraints, indexes.
+ * The steps are those of ExecSimpleRelationInsert(), and the triggers it
+ * leaves out: those of the statement, and transition tables.
  */
 static void
-store(EState *estate, Relation rel, TupleTableSlot *slot)
+insert_row(EState *estate, ResultRelInfo *target, TupleTableSlot *slot)
+{
+	Relation	rel = target->ri_RelationDesc;
+	TransitionCaptureState *transition;
+	List	   *recheck;
+
+	transition = MakeTransitionCaptureState(target->ri_TrigDesc,
+											RelationGetRelid(rel),
+											CMD_INSERT);
+	ExecBSInsertTriggers(estate, target);
+	if (target->ri_TrigDesc != NULL &&
+		target->ri_TrigDesc->trig_insert_before_row &&
+		!ExecBRInsertTriggers(estate, target, slot))
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
+				 errmsg("a trigger dropped the appointment"),
+				 errdetail("A BEFORE trigger on table booking.appointments returned NULL."),
+				 errhint("Let the trigger return the row, or raise an error.")));
+	if (rel->rd_att->constr != NULL)
+	{
+		if (rel->rd_att->constr->has_generated_stored)
+			ExecComputeStoredGenerated(target, estate, slot, CMD_INSERT);
+		ExecConstraints(target, slot, estate);
+	}
+	simple_table_tuple_insert(rel, slot);
+	recheck = booking_insert_index_tuples(target, slot, estate);
+	ExecARInsertTriggers(estate, target, slot, recheck, transition);
+	ExecASInsertTriggers(estate, target, transition);
+}
+
+/*
+ * Makes and stores the row as the tables' owner.  The guard's AFTER trigger
+ * closes the passage before foreign keys are checked.
+ */
+static void
+store_as_owner(EState *estate, Relation rel, const Request *request,
+			   const Offer *offer, const Claim *claim, TupleTableSlot *slot)
 {
 	ResultRelInfo *target = makeNode(ResultRelInfo);
 	OwnerIdentity saved;
@@ -166,20 +203,17 @@ store(EState *estate, Relation rel, TupleTableSlot *slot)
 	ExecOpenIndices(target, false);
 
 	become_owner(rel, &saved);
+	ExecClearTuple(slot);
+	set_defaults(estate, rel, slot);
+	set_row(request, offer, claim, slot);
+	ExecStoreVirtualTuple(slot);
 	AfterTriggerBeginQuery();
-	ItemPointerSetInvalid(&slot->tts_tid);
-	ExecSimpleRelationInsert(target, estate, slot);
-	if (!ItemPointerIsValid(&slot->tts_tid))
-		ereport(ERROR,
-				(errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
-				 errmsg("a trigger dropped the appointment"),
-				 errdetail("A BEFORE trigger on table booking.appointments returned NULL."),
-				 errhint("Let the trigger return the row, or raise an error.")));
+	insert_row(estate, target, slot);
 	AfterTriggerEndQuery(estate);
 	guard_leave();
 	resign_owner(&saved);
+
 	ExecCloseIndices(target);
-	estate->es_opened_result_relations = NIL;
 	CommandCounterIncrement();
 }
 
@@ -201,11 +235,7 @@ store_appointment(Relation rel, const Request *request, const Offer *offer,
 	caller = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
 	slot = ExecInitExtraTupleSlot(estate, RelationGetDescr(rel),
 								  &TTSOpsVirtual);
-	ExecClearTuple(slot);
-	set_defaults(estate, rel, slot);
-	set_row(request, offer, claim, slot);
-	ExecStoreVirtualTuple(slot);
-	store(estate, rel, slot);
+	store_as_owner(estate, rel, request, offer, claim, slot);
 	ExecCopySlot(stored, slot);
 	MemoryContextSwitchTo(caller);
 	ExecResetTupleTable(estate->es_tupleTable, false);

@@ -16,6 +16,7 @@
 
 #include "access/htup.h"
 #include "access/tupdesc.h"
+#include "commands/trigger.h"
 #include "datatype/timestamp.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
@@ -200,7 +201,8 @@ extern AttrNumber catalog_column(TableId table, int column);
 extern int64 catalog_next_appointment_id(void);
 extern bool catalog_is_table(Relation rel, TableId table);
 extern void catalog_check_trigger(FunctionCallInfo fcinfo, TableId first,
-								  TableId last, const char *function);
+								  TableId last, TriggerEvent shape,
+								  const char *function);
 extern Datum row_value(HeapTuple row, TupleDesc desc, TableId table,
 					   int column, bool *isnull);
 extern int	scan_rows(TableId table, int column, int64 key, IndexId index,

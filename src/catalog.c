@@ -410,20 +410,27 @@ catalog_is_table(Relation rel, TableId table)
 }
 
 /*
- * Refuses a call of a trigger function that is not one of our triggers' on the
- * tables first to last.
+ * Refuses a call of a trigger function that is not for one of the tables first
+ * to last, or was declared otherwise than setup() does: level and timing as
+ * given, and for a row trigger by INSERT or UPDATE.
  */
 void
 catalog_check_trigger(FunctionCallInfo fcinfo, TableId first, TableId last,
-					  const char *function)
+					  TriggerEvent shape, const char *function)
 {
 	if (CALLED_AS_TRIGGER(fcinfo))
 	{
-		Relation	rel = ((TriggerData *) fcinfo->context)->tg_relation;
+		TriggerData *trigger = (TriggerData *) fcinfo->context;
+		TriggerEvent event = trigger->tg_event;
 
 		for (int t = first; t <= (int) last; t++)
 		{
-			if (catalog_is_table(rel, t))
+			if (catalog_is_table(trigger->tg_relation, t) &&
+				(event & (TRIGGER_EVENT_ROW | TRIGGER_EVENT_TIMINGMASK)) ==
+				shape &&
+				(!TRIGGER_FIRED_FOR_ROW(event) ||
+				 TRIGGER_FIRED_BY_INSERT(event) ||
+				 TRIGGER_FIRED_BY_UPDATE(event)))
 				return;
 		}
 	}
@@ -431,7 +438,7 @@ catalog_check_trigger(FunctionCallInfo fcinfo, TableId first, TableId last,
 			(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 			 errmsg("%s.%s() is a trigger function of the booking tables",
 					BOOKING_SCHEMA, function),
-			 errdetail("It can neither be called nor serve another table."),
+			 errdetail("It can neither be called nor serve another table or kind of trigger."),
 			 errhint("%s.setup() creates the triggers.", BOOKING_SCHEMA)));
 }
 
@@ -519,7 +526,7 @@ Datum
 booking_configuration_changed(PG_FUNCTION_ARGS)
 {
 	catalog_check_trigger(fcinfo, SHOPS, CONFIGURATION_TABLES - 1,
-						  "configuration_changed");
+						  TRIGGER_EVENT_AFTER, "configuration_changed");
 	CacheInvalidateRelcache(((TriggerData *) fcinfo->context)->tg_relation);
 	return PointerGetDatum(NULL);
 }

@@ -35,6 +35,16 @@
 #define booking_lock_held(tag, mode) LockHeldByMe((tag), (mode))
 #endif
 
+/* 16 can leave out all but summarizing indexes */
+#if PG_VERSION_NUM >= 160000
+#define booking_insert_index_tuples(target, slot, estate) \
+	ExecInsertIndexTuples((target), (slot), (estate), false, false, NULL, \
+						  NIL, false)
+#else
+#define booking_insert_index_tuples(target, slot, estate) \
+	ExecInsertIndexTuples((target), (slot), (estate), false, false, NULL, NIL)
+#endif
+
 /* 17 looks an identity column's sequence up by relation */
 #if PG_VERSION_NUM >= 170000
 #define booking_identity_sequence(rel, attno) \

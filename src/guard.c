@@ -588,7 +588,9 @@ booking_guard_before(PG_FUNCTION_ARGS)
 	bool		is_update;
 	TupleTableSlot *slot;
 
-	catalog_check_trigger(fcinfo, APPOINTMENTS, APPOINTMENTS, "guard_before");
+	catalog_check_trigger(fcinfo, APPOINTMENTS, APPOINTMENTS,
+						  TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE,
+						  "guard_before");
 	rel = trigger->tg_relation;
 	is_update = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event);
 	slot = is_update ? trigger->tg_newslot : trigger->tg_trigslot;
@@ -621,7 +623,9 @@ booking_guard_after(PG_FUNCTION_ARGS)
 	bool		is_update;
 	bool		is_covered;
 
-	catalog_check_trigger(fcinfo, APPOINTMENTS, APPOINTMENTS, "guard_after");
+	catalog_check_trigger(fcinfo, APPOINTMENTS, APPOINTMENTS,
+						  TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER,
+						  "guard_after");
 	is_update = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event);
 	read_occupation(is_update ? trigger->tg_newslot : trigger->tg_trigslot,
 					&row);
@@ -641,7 +645,7 @@ Datum
 booking_guard_release(PG_FUNCTION_ARGS)
 {
 	catalog_check_trigger(fcinfo, APPOINTMENTS, APPOINTMENTS,
-						  "guard_release");
+						  TRIGGER_EVENT_AFTER, "guard_release");
 	guard_leave();
 	return PointerGetDatum(NULL);
 }

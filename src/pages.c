@@ -32,16 +32,14 @@ require_row(TableId table, const char *what, int64 id)
 
 static OwnerQuery services_query = {
 	.sql =
-	"SELECT s.id, s.name,"
-	" CASE WHEN count(DISTINCT coalesce(o.duration_minutes, s.duration_minutes)) = 1"
-	"  THEN min(coalesce(o.duration_minutes, s.duration_minutes))"
-	"  ELSE s.duration_minutes END,"
-	" min(coalesce(o.price_cents, s.price_cents)), h.currency::text, s.requires_confirmation"
+	"SELECT s.id, s.name, s.duration_minutes, s.price_cents,"
+	" h.currency::text, s.requires_confirmation"
 	" FROM booking.services s JOIN booking.shops h ON h.id = s.shop_id"
-	" JOIN booking.barber_services o ON o.service_id = s.id"
+	" WHERE s.shop_id = $1 AND s.is_active AND h.is_active AND EXISTS ("
+	"SELECT FROM booking.barber_services o"
 	" JOIN booking.barbers b ON b.id = o.barber_id AND b.shop_id = s.shop_id"
-	" WHERE s.shop_id = $1 AND s.is_active AND h.is_active AND b.is_active"
-	" GROUP BY s.id, h.id ORDER BY s.name, s.id",
+	" WHERE o.service_id = s.id AND b.is_active)"
+	" ORDER BY s.name, s.id",
 	.nargs = 1,
 	.argtypes = {INT8OID}
 };

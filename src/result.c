@@ -16,8 +16,9 @@
 #include "booking.h"
 
 /*
- * Starts a materialized result.  The caller's expected descriptor is used as
- * it is where there is one: building our own costs as much as an index descent.
+ * Starts a materialized result.  The caller's expected descriptor serves where
+ * there is one, as building our own costs as much as an index descent; it is
+ * not handed back, since the executor frees the descriptor it is given.
  */
 void
 result_begin(FunctionCallInfo fcinfo, ResultSet *result)
@@ -33,10 +34,14 @@ result_begin(FunctionCallInfo fcinfo, ResultSet *result)
 
 	caller = MemoryContextSwitchTo(rsinfo->econtext->ecxt_per_query_memory);
 	result->desc = rsinfo->expectedDesc;
-	if (result->desc == NULL &&
-		get_call_result_type(fcinfo, NULL, &result->desc) !=
-		TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
+	rsinfo->setDesc = NULL;
+	if (result->desc == NULL)
+	{
+		if (get_call_result_type(fcinfo, NULL, &result->desc) !=
+			TYPEFUNC_COMPOSITE)
+			elog(ERROR, "return type must be a row type");
+		rsinfo->setDesc = result->desc;
+	}
 	result->store = tuplestore_begin_heap((rsinfo->allowedModes &
 										   SFRM_Materialize_Random) != 0,
 										  false, work_mem);
@@ -44,7 +49,6 @@ result_begin(FunctionCallInfo fcinfo, ResultSet *result)
 
 	rsinfo->returnMode = SFRM_Materialize;
 	rsinfo->setResult = result->store;
-	rsinfo->setDesc = result->desc;
 }
 
 /*

@@ -654,7 +654,9 @@ booking_check_time_zone(PG_FUNCTION_ARGS)
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 	HeapTuple	row;
 
-	catalog_check_trigger(fcinfo, SHOPS, SHOPS, "check_time_zone");
+	catalog_check_trigger(fcinfo, SHOPS, SHOPS,
+						  TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE,
+						  "check_time_zone");
 	row = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ?
 		trigger->tg_newtuple : trigger->tg_trigtuple;
 	find_zone(text_value(row, RelationGetDescr(trigger->tg_relation), SHOPS,
