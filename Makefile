@@ -10,11 +10,15 @@ PGFILEDESC = "booking - live availability, and appointments that cannot overlap"
 
 MODULE_big = booking
 OBJS = \
+	src/arguments.o \
 	src/availability.o \
+	src/board.o \
 	src/book.o \
 	src/booking.o \
 	src/catalog.o \
 	src/guard.o \
+	src/guard_triggers.o \
+	src/hours.o \
 	src/intervals.o \
 	src/occupancy.o \
 	src/pages.o \

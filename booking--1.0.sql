@@ -22,11 +22,10 @@ BEGIN
 	FROM pg_catalog.pg_namespace n
 	WHERE n.nspname OPERATOR(pg_catalog.=) 'booking';
 
-	IF NOT EXISTS (
-		SELECT FROM pg_catalog.pg_roles r
-		WHERE r.oid OPERATOR(pg_catalog.=) owner
-		AND (r.rolsuper OR r.rolname OPERATOR(pg_catalog.=) current_user))
-	THEN
+	PERFORM FROM pg_catalog.pg_roles r
+	WHERE r.oid OPERATOR(pg_catalog.=) owner
+	AND (r.rolsuper OR r.rolname OPERATOR(pg_catalog.=) current_user);
+	IF NOT FOUND THEN
 		RAISE EXCEPTION 'schema "booking" belongs to another role'
 			USING ERRCODE = 'insufficient_privilege',
 			DETAIL = 'Its owner could replace what the extension puts there.',

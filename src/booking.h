@@ -6,8 +6,10 @@
  * Instants are TimestampTz, lengths of time int64 microseconds (..._us) unless
  * a name says minutes, and intervals half open: [from, until).
  *
- * The files build on each other in the order of this header; none calls into
- * one that stands below it here.
+ * The files build on each other in the order of this header; but for _PG_init(),
+ * none calls into one that stands below it here.  On top of them all are the
+ * SQL-callable reads (availability.c, board.c, pages.c), writes (book.c) and
+ * triggers (guard_triggers.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -66,9 +68,15 @@ extern bool refuse_overlap(Refusal *refusal, int64 barber_id,
 extern _Noreturn void raise_overlap(Relation appointments,
 									const Refusal *refusal);
 extern char *instant_text(TimestampTz at);
+
+/* ---- arguments.c: bad arguments ---- */
+
 extern void require_argument(FunctionCallInfo fcinfo, int argno,
 							 const char *name);
 extern void require_finite(TimestampTz at, const char *name);
+extern void read_date_range(FunctionCallInfo fcinfo, int from_arg,
+							int to_arg, DateADT *from_date,
+							DateADT *to_date);
 
 /* ---- intervals.c: sorted half-open intervals ---- */
 
@@ -210,7 +218,7 @@ extern int	scan_rows(TableId table, int column, int64 key, IndexId index,
 extern int	scan_rows_by_key(TableId table, int64 value, Snapshot snapshot,
 							 RowCallback callback, void *state);
 
-/* ---- schedule.c: configuration, and the open time it makes ---- */
+/* ---- schedule.c: the configuration, compiled ---- */
 
 typedef enum SlotAnchor
 {
@@ -291,6 +299,15 @@ typedef struct Service
 	int			barber_count;
 } Service;
 
+typedef struct Schedule Schedule;
+
+extern Schedule *schedule_begin(void);
+extern Shop *schedule_shop(Schedule *schedule, int64 shop_id);
+extern Barber *schedule_barber(Schedule *schedule, int64 barber_id);
+extern Service *schedule_service(Schedule *schedule, int64 service_id);
+
+/* ---- hours.c: when a barber works ---- */
+
 /* Part of an hours piece that time off leaves; the grid starts at anchor */
 typedef struct OpenPiece
 {
@@ -307,14 +324,8 @@ typedef struct OpenTime
 	SpanList	open;			/* their union: sorted and disjoint */
 } OpenTime;
 
-typedef struct Schedule Schedule;
-
-extern Schedule *schedule_begin(void);
-extern Shop *schedule_shop(Schedule *schedule, int64 shop_id);
-extern Barber *schedule_barber(Schedule *schedule, int64 barber_id);
-extern Service *schedule_service(Schedule *schedule, int64 service_id);
-extern void schedule_open_time(Barber *barber, TimestampTz from,
-							   TimestampTz until, OpenTime *open);
+extern void find_open_time(Barber *barber, TimestampTz from,
+						   TimestampTz until, OpenTime *open);
 
 /* ---- occupancy.c: what appointments occupy ---- */
 
@@ -407,10 +418,24 @@ typedef enum ClaimResult
 extern void guard_init(void);
 extern ClaimResult guard_enter(Relation appointments, const Claim *claim,
 							   TupleTableSlot *repeated);
+extern void guard_verify(Relation appointments, const Claim *claim);
+extern bool guard_covers(const Claim *claim);
 extern void guard_name_row(int64 id);
 extern void guard_leave(void);
 extern bool guard_find_key(Relation appointments, const char *key,
 						   TupleTableSlot *found);
+
+/* ---- result.c: sets and rows as results ---- */
+
+typedef struct ResultSet
+{
+	Tuplestorestate *store;
+	TupleDesc	desc;
+} ResultSet;
+
+extern void result_begin(FunctionCallInfo fcinfo, ResultSet *result);
+extern Datum composite_result(FunctionCallInfo fcinfo, Datum *values,
+							  bool *nulls);
 
 /* ---- query.c: SQL run as the tables' owner ---- */
 
@@ -434,17 +459,5 @@ extern int	run_owner_query(OwnerQuery *query, Datum *values,
 							const char *nulls, bool read_only);
 extern void owner_query_result(FunctionCallInfo fcinfo, OwnerQuery *query,
 							   Datum *values, const char *nulls);
-
-/* ---- result.c: sets and rows as results ---- */
-
-typedef struct ResultSet
-{
-	Tuplestorestate *store;
-	TupleDesc	desc;
-} ResultSet;
-
-extern void result_begin(FunctionCallInfo fcinfo, ResultSet *result);
-extern Datum composite_result(FunctionCallInfo fcinfo, Datum *values,
-							  bool *nulls);
 
 #endif							/* BOOKING_H */

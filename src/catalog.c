@@ -201,8 +201,7 @@ find_table(TableId table)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("table %s.%s does not exist", BOOKING_SCHEMA, name),
-				 errdetail("The booking functions work on ordinary tables in schema \"%s\".",
-						   BOOKING_SCHEMA),
+				 errdetail("The booking functions work on ordinary tables."),
 				 errhint("SELECT %s.setup() creates the tables that are missing.",
 						 BOOKING_SCHEMA)));
 	return relid;

@@ -7,8 +7,6 @@
  * return its name, the other functions raise it.  Details speak of what was
  * asked for, never of another customer's appointment.
  *
- * Also the refusals of bad arguments, which have no reason code.
- *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -129,26 +127,4 @@ char *
 instant_text(TimestampTz at)
 {
 	return pstrdup(timestamptz_to_str(at));
-}
-
-void
-require_argument(FunctionCallInfo fcinfo, int argno, const char *name)
-{
-	if (PG_ARGISNULL(argno))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", name),
-				 errdetail("The function cannot answer without it."),
-				 errhint("Pass a value for %s.", name)));
-}
-
-void
-require_finite(TimestampTz at, const char *name)
-{
-	if (TIMESTAMP_NOT_FINITE(at))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must be finite", name),
-				 errdetail("Infinity is no time of day."),
-				 errhint("Pass a date and time with its time zone.")));
 }

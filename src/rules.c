@@ -128,7 +128,7 @@ offer_starts(Offer *offer, BusyReader *reader, const DateWindow *window,
 	Span		span;
 
 	result->count = 0;
-	schedule_open_time(offer->barber, window->from,
+	find_open_time(offer->barber, window->from,
 					   window->until + offer->rule.duration_us, &open);
 	if (!relevant_time(offer, &open, window, &span))
 		return;
@@ -204,7 +204,7 @@ check_start(Offer *offer, BusyReader *reader, TimestampTz starts_at,
 		zone_date(zone, starts_at) > offer->last_date)
 		return explain(offer, &open, false, starts_at, refusal);
 
-	schedule_open_time(offer->barber, starts_at,
+	find_open_time(offer->barber, starts_at,
 					   starts_at + rule->duration_us, &open);
 	if (reader != NULL && relevant_time(offer, &open, &window, &span))
 	{

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * schedule.c
- *	  Configuration rows, compiled once per backend; the open time they make.
+ *	  Configuration rows, compiled once per backend.
  *
  * Shops, barbers and services are read on first use into a memory context of
  * their own and stay there until a configuration table changes: schedule_begin()
@@ -15,13 +15,6 @@
  * snapshot decides, and in a parallel query no other may be taken: there we
  * compile for the one call, into the caller's context.
  *
- * A barber's hours on local date D are its own overrides of D, else the
- * shop's, else the working hours of that weekday which are valid on D.  Every
- * piece becomes instants by itself; pieces of one date that touch or overlap
- * are one, and that one's start is the anchor of grid "opening".  Open time is
- * the union over all dates, less time off: a slot may run over midnight where
- * both sides are open.
- *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -30,13 +23,11 @@
 #include "access/parallel.h"
 #include "access/xact.h"
 #include "commands/trigger.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #include "booking.h"
 
@@ -501,145 +492,6 @@ schedule_service(Schedule *schedule, int64 service_id)
 	return service != NULL ? service :
 		read_entry(schedule, schedule->services, service_id, sizeof(Service),
 				   read_service);
-}
-
-/* ---- open time ---- */
-
-/*
- * Adds the instants of local hours on a date.
- */
-static void
-add_local_hours(Zone *zone, DateADT date, TimeADT opens, TimeADT closes,
-				SpanList *hours)
-{
-	int64		midnight = (int64) date * USECS_PER_DAY;
-	int64		next_day = closes < opens ? USECS_PER_DAY : 0;
-
-	spans_add(hours, zone_instant(zone, midnight + opens),
-			  zone_instant(zone, midnight + next_day + closes));
-}
-
-/*
- * Adds what overrides say of a date; returns whether they say anything.
- */
-static bool
-add_override_hours(const Overrides *overrides, Zone *zone, DateADT date,
-				   SpanList *hours)
-{
-	int			low = 0;
-	int			high = overrides->count;
-	int			i;
-
-	while (low < high)
-	{
-		int			middle = low + (high - low) / 2;
-
-		if (overrides->rows[middle].on_date < date)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (i = low; i < overrides->count; i++)
-	{
-		OverrideRow *row = &overrides->rows[i];
-
-		if (row->on_date != date)
-			break;
-		if (!row->is_closed)
-			add_local_hours(zone, date, row->opens, row->closes, hours);
-	}
-	return i > low;
-}
-
-/*
- * The ISO weekday of a date; 2000-01-01 was a Saturday.
- */
-static int
-iso_weekday(DateADT date)
-{
-	int			days = (date + 5) % 7;
-
-	return (days < 0 ? days + 7 : days) + 1;
-}
-
-/*
- * The barber's hours on one local date, merged.
- */
-static void
-hours_of_date(Barber *barber, DateADT date, SpanList *hours)
-{
-	Shop	   *shop = barber->shop;
-	int			weekday = iso_weekday(date);
-
-	hours->count = 0;
-	if (!add_override_hours(&barber->overrides, &shop->zone, date, hours) &&
-		!add_override_hours(&shop->overrides, &shop->zone, date, hours))
-	{
-		for (int i = 0; i < barber->hours_count; i++)
-		{
-			HoursRow   *row = &barber->hours[i];
-
-			if (row->weekday == weekday && row->valid_from <= date &&
-				date <= row->valid_until)
-				add_local_hours(&shop->zone, date, row->opens, row->closes,
-								hours);
-		}
-	}
-	spans_normalize(hours);
-}
-
-static void
-add_piece(OpenTime *open, const Span *span, TimestampTz anchor)
-{
-	OpenPiece  *piece;
-
-	if (open->piece_count == open->piece_capacity)
-	{
-		int			capacity = Max(16, open->piece_capacity * 2);
-
-		open->pieces = open->pieces == NULL ?
-			palloc(capacity * sizeof(OpenPiece)) :
-			repalloc(open->pieces, capacity * sizeof(OpenPiece));
-		open->piece_capacity = capacity;
-	}
-	piece = &open->pieces[open->piece_count++];
-	piece->from = span->from;
-	piece->until = span->until;
-	piece->anchor = anchor;
-	spans_add(&open->open, span->from, span->until);
-}
-
-/*
- * The barber's open time, in whole pieces, as far as they meet [from, until).
- * An hours piece may end on the next date, and the gap of a zone that skipped
- * a date moves it by one more.
- */
-void
-schedule_open_time(Barber *barber, TimestampTz from, TimestampTz until,
-				   OpenTime *open)
-{
-	Zone	   *zone = &barber->shop->zone;
-	DateADT		last = zone_date(zone, until) + 1;
-	SpanList	hours = {0};
-	SpanList	left = {0};
-
-	for (DateADT date = zone_date(zone, from) - 2; date <= last; date++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		hours_of_date(barber, date, &hours);
-		for (int h = 0; h < hours.count; h++)
-		{
-			SpanList	piece = {&hours.spans[h], 1, 1};
-
-			if (piece.spans->until <= from || piece.spans->from >= until)
-				continue;
-			left.count = 0;
-			spans_subtract(&piece, &barber->time_off, &left);
-			for (int i = 0; i < left.count; i++)
-				add_piece(open, &left.spans[i], piece.spans->from);
-		}
-	}
-	spans_normalize(&open->open);
 }
 
 PG_FUNCTION_INFO_V1(booking_check_time_zone);

@@ -1,0 +1,255 @@
+/*-------------------------------------------------------------------------
+ *
+ * board.c
+ *	  One barber's time: what is free, and the day as a board shows it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "booking.h"
+
+static Barber *
+require_barber(int64 barber_id)
+{
+	Barber	   *barber = schedule_barber(schedule_begin(), barber_id);
+	Refusal		refusal;
+
+	if (barber == NULL)
+	{
+		refuse(&refusal, NOT_FOUND, "There is no barber " INT64_FORMAT ".",
+			   barber_id);
+		raise_refusal("request", &refusal);
+	}
+	return barber;
+}
+
+/*
+ * The barber's open time less live busy time, clipped to [from, until).
+ */
+static void
+find_free_time(Barber *barber, TimestampTz from, TimestampTz until,
+			   SpanList *free)
+{
+	OpenTime	open = {0};
+	SpanList	busy = {0};
+	BusyReader *reader;
+
+	if (!barber->is_active || !barber->shop->is_active)
+		return;
+	find_open_time(barber, from, until, &open);
+	reader = busy_open();
+	busy_read(reader, barber->id, from, until, &busy);
+	busy_close(reader);
+	spans_subtract(&open.open, &busy, free);
+	spans_clip(free, from, until);
+}
+
+PG_FUNCTION_INFO_V1(booking_free_time);
+
+/*
+ * free_time(barber_id, from_date, to_date)
+ */
+Datum
+booking_free_time(PG_FUNCTION_ARGS)
+{
+	DateADT		from_date;
+	DateADT		to_date;
+	Barber	   *barber;
+	SpanList	free = {0};
+	ResultSet	result;
+
+	require_argument(fcinfo, 0, "barber_id");
+	require_argument(fcinfo, 1, "from_date");
+	read_date_range(fcinfo, 1, 2, &from_date, &to_date);
+	result_begin(fcinfo, &result);
+	barber = require_barber(PG_GETARG_INT64(0));
+	find_free_time(barber, zone_date_start(&barber->shop->zone, from_date),
+				   zone_date_start(&barber->shop->zone, to_date + 1), &free);
+	for (int i = 0; i < free.count; i++)
+	{
+		Datum		values[2];
+		bool		nulls[2] = {false, false};
+
+		values[0] = TimestampTzGetDatum(free.spans[i].from);
+		values[1] = TimestampTzGetDatum(free.spans[i].until);
+		tuplestore_putvalues(result.store, result.desc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/* ---- the day board ---- */
+
+typedef struct BoardEntry
+{
+	Span		span;
+	const char *kind;
+	int64		appointment_id; /* 0: none */
+	int64		service_id;
+} BoardEntry;
+
+typedef struct Board
+{
+	Span		day;
+	BoardEntry *entries;
+	int			count;
+	int			capacity;
+} Board;
+
+static void
+add_entry(Board *board, const Span *span, const char *kind,
+		  int64 appointment_id, int64 service_id)
+{
+	BoardEntry *entry;
+
+	if (board->count == board->capacity)
+	{
+		int			capacity = Max(32, board->capacity * 2);
+
+		board->entries = board->entries == NULL ?
+			palloc(capacity * sizeof(BoardEntry)) :
+			repalloc(board->entries, capacity * sizeof(BoardEntry));
+		board->capacity = capacity;
+	}
+	entry = &board->entries[board->count++];
+	entry->span = *span;
+	entry->kind = kind;
+	entry->appointment_id = appointment_id;
+	entry->service_id = service_id;
+}
+
+static void
+add_spans(Board *board, const SpanList *list, const char *kind)
+{
+	for (int i = 0; i < list->count; i++)
+		add_entry(board, &list->spans[i], kind, 0, 0);
+}
+
+/*
+ * Adds an appointment, if it is live and meets the day.
+ */
+static void
+add_appointment(HeapTuple row, TupleDesc desc, void *state)
+{
+	Board	   *board = state;
+	bool		isnull;
+	bool		is_hold;
+	Span		span;
+	char	   *status;
+	TimestampTz expires_at;
+
+#define VALUE(column) row_value(row, desc, APPOINTMENTS, (column), &isnull)
+	span.from = DatumGetTimestampTz(VALUE(APPT_STARTS_AT));
+	span.until = DatumGetTimestampTz(VALUE(APPT_ENDS_AT));
+	status = TextDatumGetCString(VALUE(APPT_STATUS));
+	expires_at = DatumGetTimestampTz(VALUE(APPT_HOLD_EXPIRES_AT));
+	is_hold = !isnull;
+	if (span.until <= board->day.from || span.from >= board->day.until)
+		return;
+	if (strcmp(status, "pending") == 0)
+	{
+		if (is_hold && expires_at <= booking_now())
+			return;
+	}
+	else if (strcmp(status, "confirmed") != 0 &&
+			 strcmp(status, "checked_in") != 0)
+		return;
+	add_entry(board, &span, is_hold ? "hold" : "appointment",
+			  DatumGetInt64(VALUE(APPT_ID)),
+			  DatumGetInt64(VALUE(APPT_SERVICE_ID)));
+#undef VALUE
+}
+
+static int
+compare_entries(const void *a, const void *b)
+{
+	const BoardEntry *x = a;
+	const BoardEntry *y = b;
+
+	if (x->span.from != y->span.from)
+		return x->span.from < y->span.from ? -1 : 1;
+	if (x->span.until != y->span.until)
+		return x->span.until < y->span.until ? -1 : 1;
+	return strcmp(x->kind, y->kind);
+}
+
+static void
+copy_service_name(HeapTuple row, TupleDesc desc, void *state)
+{
+	bool		isnull;
+
+	*(char **) state = TextDatumGetCString(row_value(row, desc, SERVICES,
+													 SERVICE_NAME, &isnull));
+}
+
+static void
+put_entry(ResultSet *result, const BoardEntry *entry)
+{
+	char	   *service_name = NULL;
+	Datum		values[5];
+	bool		nulls[5] = {false, false, false, true, true};
+
+	values[0] = TimestampTzGetDatum(entry->span.from);
+	values[1] = TimestampTzGetDatum(entry->span.until);
+	values[2] = CStringGetTextDatum(entry->kind);
+	if (strcmp(entry->kind, "hold") == 0 ||
+		strcmp(entry->kind, "appointment") == 0)
+	{
+		values[3] = Int64GetDatum(entry->appointment_id);
+		nulls[3] = false;
+		scan_rows_by_key(SERVICES, entry->service_id, GetActiveSnapshot(),
+						 copy_service_name, &service_name);
+	}
+	if (service_name != NULL)
+	{
+		values[4] = CStringGetTextDatum(service_name);
+		nulls[4] = false;
+	}
+	tuplestore_putvalues(result->store, result->desc, values, nulls);
+}
+
+PG_FUNCTION_INFO_V1(booking_get_barber_availability);
+
+/*
+ * get_barber_availability(barber_id, date)
+ */
+Datum
+booking_get_barber_availability(PG_FUNCTION_ARGS)
+{
+	DateADT		date;
+	DateADT		to_date;
+	Barber	   *barber;
+	Board		board = {0};
+	SpanList	free = {0};
+	SpanList	off = {0};
+	ResultSet	result;
+
+	require_argument(fcinfo, 0, "barber_id");
+	require_argument(fcinfo, 1, "date");
+	read_date_range(fcinfo, 1, 1, &date, &to_date);
+	result_begin(fcinfo, &result);
+	barber = require_barber(PG_GETARG_INT64(0));
+	board.day.from = zone_date_start(&barber->shop->zone, date);
+	board.day.until = zone_date_start(&barber->shop->zone, date + 1);
+
+	find_free_time(barber, board.day.from, board.day.until, &free);
+	add_spans(&board, &free, "free");
+	for (int i = 0; i < barber->time_off.count; i++)
+		spans_add(&off, barber->time_off.spans[i].from,
+				  barber->time_off.spans[i].until);
+	spans_clip(&off, board.day.from, board.day.until);
+	add_spans(&board, &off, "time_off");
+	scan_appointments(barber->id, board.day.from, board.day.until,
+					  add_appointment, &board);
+	if (board.count > 1)
+		qsort(board.entries, board.count, sizeof(BoardEntry),
+			  compare_entries);
+	for (int i = 0; i < board.count; i++)
+		put_entry(&result, &board.entries[i]);
+	return (Datum) 0;
+}
