@@ -27,12 +27,12 @@
  * Raw writers come through guard_triggers.c.  At most one passage is open at a
  * time, none after a statement, and a bulk load does not fill the lock table.
  *
- * Correctness does not rest on all that, but on the AFTER trigger alone: it
- * looks once more, past the row itself, unless the open passage is for just
- * this row and has been open ever since it was checked.  (Two writers who both
- * wrote first and look afterwards see each other.)  So rows that another
- * trigger changed, nested statements that closed our passage, and rows of a
- * multi-row statement are looked at twice; the others once.
+ * That a row was checked before it was stored is not enough: another trigger
+ * may have changed it in between, or a nested statement closed our passage.  So
+ * the AFTER trigger looks again, under the lock and past the row itself, unless
+ * the open passage is for just this row and has been open ever since it was
+ * checked.  Either way a row has been alone, under the lock, at a moment when
+ * it was there to be seen, or was stored before anybody else could look.
  *
  *-------------------------------------------------------------------------
  */
@@ -295,17 +295,25 @@ guard_find_key(Relation appointments, const char *key, TupleTableSlot *found)
 
 /*
  * Makes sure of a row that is already stored: raises slot_taken unless it is
- * alone, having waited for whoever is writing next to it.
+ * alone, having waited for whoever is writing next to it.  It looks under the
+ * lock: a writer who looked before our row was there has then stored its own.
  */
 void
 guard_verify(Relation appointments, const Claim *claim)
 {
-	Holder		holder;
-	Sight		sight;
-	Refusal		refusal;
-
-	while ((sight = look(appointments, claim, NULL, &holder)) != SIGHT_FREE)
+	guard_leave();
+	for (;;)
 	{
+		Holder		holder;
+		Sight		sight;
+		Refusal		refusal;
+
+		CHECK_FOR_INTERRUPTS();
+		open_passage(claim);
+		sight = look(appointments, claim, NULL, &holder);
+		guard_leave();
+		if (sight == SIGHT_FREE)
+			return;
 		if (sight == SIGHT_TAKEN)
 		{
 			refuse_overlap(&refusal, claim->barber_id, claim->busy_from,
@@ -313,6 +321,5 @@ guard_verify(Relation appointments, const Claim *claim)
 			raise_overlap(appointments, &refusal);
 		}
 		wait_for(&holder);
-		CHECK_FOR_INTERRUPTS();
 	}
 }
