@@ -87,14 +87,13 @@ set_value(TupleTableSlot *slot, int column, Datum value)
 }
 
 /*
- * Values of columns that are not ours: their defaults.
+ * The defaults of columns that are not ours.
  */
 static void
 set_defaults(EState *estate, Relation rel, TupleTableSlot *slot)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
 
-	memset(slot->tts_isnull, true, desc->natts * sizeof(bool));
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(desc, i);
@@ -119,7 +118,7 @@ set_defaults(EState *estate, Relation rel, TupleTableSlot *slot)
 }
 
 /*
- * Makes the appointment's row, but for columns that have their default.
+ * The values of our own columns; NULL everywhere else.
  */
 static void
 set_row(const Request *request, const Offer *offer, const Claim *claim,
@@ -127,6 +126,8 @@ set_row(const Request *request, const Offer *offer, const Claim *claim,
 {
 	TimestampTz now = booking_now();
 
+	memset(slot->tts_isnull, true,
+		   slot->tts_tupleDescriptor->natts * sizeof(bool));
 	set_value(slot, APPT_ID, Int64GetDatum(claim->id));
 	set_value(slot, APPT_BARBER_ID, Int64GetDatum(request->barber_id));
 	set_value(slot, APPT_SERVICE_ID, Int64GetDatum(request->service_id));
@@ -204,8 +205,9 @@ store_as_owner(EState *estate, Relation rel, const Request *request,
 
 	become_owner(rel, &saved);
 	ExecClearTuple(slot);
-	set_defaults(estate, rel, slot);
+	/* the offer first: a default may call us, and begin the schedule anew */
 	set_row(request, offer, claim, slot);
+	set_defaults(estate, rel, slot);
 	ExecStoreVirtualTuple(slot);
 	AfterTriggerBeginQuery();
 	insert_row(estate, target, slot);

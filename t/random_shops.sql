@@ -2,9 +2,9 @@
  * random_shops.sql: shops made to be difficult, from a seed
  *
  * oracle.make_shop(seed) makes one shop with barbers, services, hours and
- * appointments around a day on which its zone's clocks change, and remembers
- * in oracle.case what a test needs to ask about it.  The same seed makes the
- * same shop.  Needs oracle.sql.
+ * appointments around a day on which its zone's clocks change, sets booking.now
+ * near it, and remembers in oracle.case what a test needs to ask about it.  The
+ * same seed makes the same shop.  Needs oracle.sql.
  */
 
 CREATE TABLE oracle.zone (name text PRIMARY KEY);
@@ -283,6 +283,8 @@ BEGIN
 	zone := oracle.pick((SELECT array_agg(name ORDER BY name) FROM oracle.zone));
 	day := oracle.random_day(zone);
 	now := oracle.random_instant(zone, day - oracle.pick(ARRAY[0, 1, 1, 2], ARRAY[6]), 0, 1);
+	-- Holds of its appointments run out on the shop's clock, not on ours.
+	PERFORM set_config('booking.now', now::text, false);
 
 	INSERT INTO booking.shops (name, time_zone, slot_interval_minutes, slot_anchor,
 		min_notice_minutes, max_advance_days, is_active)
