@@ -135,6 +135,7 @@ quickstart_directory() {
 # ---- jobs ------------------------------------------------------------------------
 
 attended=
+# shellcheck disable=SC2034 # for the caller's clean-up
 exit_status=0
 
 # Runs a command in a process group of its own and waits for it, so that a

@@ -1,0 +1,88 @@
+-- harness.sql: what the runner itself needs: a stopwatch, checks, results.
+
+SET client_min_messages = warning;
+
+-- One run of one contestant
+CREATE TABLE bench.results (
+	scenario text,
+	contestant text,
+	round int,
+	value numeric,				-- microseconds a call, or transactions a second
+	transactions bigint,
+	booked bigint,
+	deadlocks bigint
+);
+
+-- Something that must not be; any row makes the run fail
+CREATE TABLE bench.faults (
+	scenario text,
+	contestant text,
+	fault text
+);
+
+-- How long a read takes.  query answers the first $1 questions with rows
+-- (n, starts_at).  It runs in this backend, once to warm up, then again and
+-- again for about that many seconds.  Memoize is off: it would answer a
+-- repeated question from the one before, as no single call can.
+CREATE FUNCTION bench.microseconds_per_call(query text, seconds float) RETURNS float
+LANGUAGE plpgsql
+SET enable_memoize = off
+SET max_parallel_workers_per_gather = 0
+AS $$
+DECLARE
+	counting text := format('SELECT count(starts_at) FROM (%s) AS slots', query);
+	started timestamptz := clock_timestamp();
+	elapsed float;
+	questions int := 200;
+	passes int := 0;
+BEGIN
+	EXECUTE counting USING questions;
+	elapsed := extract(epoch FROM clock_timestamp() - started);
+	questions := least(20000, greatest(questions, questions * 0.2 * seconds / elapsed));
+	EXECUTE counting USING questions;
+
+	started := clock_timestamp();
+	LOOP
+		EXECUTE counting USING questions;
+		passes := passes + 1;
+		elapsed := extract(epoch FROM clock_timestamp() - started);
+		EXIT WHEN elapsed >= seconds;
+	END LOOP;
+	RETURN elapsed * 1e6 / passes / questions;
+END
+$$;
+
+-- How many rows two such queries do not have in common
+CREATE FUNCTION bench.differences(query text, other_query text, questions int) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+	different bigint;
+BEGIN
+	EXECUTE format('SELECT count(*) FROM (((%1$s) EXCEPT ALL (%2$s)) UNION ALL ((%2$s) EXCEPT ALL (%1$s))) AS x',
+		query, other_query)
+	INTO different USING questions;
+	RETURN different;
+END
+$$;
+
+-- How many live appointments of a table begin before the one before them ends.
+-- A hold that is over counts for nothing.
+CREATE FUNCTION bench.overlaps(appointments regclass) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+	overlaps bigint;
+BEGIN
+	EXECUTE format('SELECT count(*) FROM (
+			SELECT busy_from < max(busy_until) OVER (PARTITION BY barber_id ORDER BY busy_from, id
+				ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS overlaps
+			FROM %s
+			WHERE status IN (''pending'', ''confirmed'', ''checked_in'')
+			AND (hold_expires_at IS NULL OR hold_expires_at > now())) AS x
+		WHERE overlaps', appointments)
+	INTO overlaps;
+	RETURN overlaps;
+END
+$$;
+
+-- Numbers the tries of a fight.  Unlogged, so that to draw a number is no write.
+CREATE UNLOGGED SEQUENCE bench.tries MINVALUE 0;

@@ -1,0 +1,1 @@
+SELECT * FROM booking.book_slot(:barber, :service, :customer, to_timestamp(:at));
