@@ -10,7 +10,8 @@ CREATE TABLE bench.results (
 	value numeric,				-- microseconds a call, or transactions a second
 	transactions bigint,
 	booked bigint,
-	deadlocks bigint
+	deadlocks bigint,
+	gave_up bigint				-- clients who waited too long for an answer
 );
 
 -- Something that must not be; any row makes the run fail
@@ -67,20 +68,20 @@ $$;
 
 -- How many live appointments of a table begin before the one before them ends.
 -- A hold that is over counts for nothing.
-CREATE FUNCTION bench.overlaps(appointments regclass) RETURNS bigint
+CREATE FUNCTION bench.count_overlaps(appointments regclass) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
-	overlaps bigint;
+	result bigint;
 BEGIN
 	EXECUTE format('SELECT count(*) FROM (
 			SELECT busy_from < max(busy_until) OVER (PARTITION BY barber_id ORDER BY busy_from, id
-				ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS overlaps
+				ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS is_overlap
 			FROM %s
 			WHERE status IN (''pending'', ''confirmed'', ''checked_in'')
 			AND (hold_expires_at IS NULL OR hold_expires_at > now())) AS x
-		WHERE overlaps', appointments)
-	INTO overlaps;
-	RETURN overlaps;
+		WHERE is_overlap', appointments)
+	INTO result;
+	RETURN result;
 END
 $$;
 

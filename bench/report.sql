@@ -1,12 +1,10 @@
 -- report.sql: the table that bench/run prints.
---
--- psql variable: tries_per_opening.
 
 CREATE VIEW bench.summary AS
 SELECT scenario, contestant,
 	percentile_cont(0.5) WITHIN GROUP (ORDER BY value) AS median,
 	min(value) AS lowest, max(value) AS highest,
-	sum(transactions) AS transactions, sum(booked) AS booked, sum(deadlocks) AS deadlocks
+	sum(transactions) AS transactions, sum(booked) AS booked, sum(deadlocks) AS deadlocks, sum(gave_up) AS gave_up
 FROM bench.results
 GROUP BY scenario, contestant;
 
@@ -37,8 +35,7 @@ SELECT scenario, contestant,
 	CASE WHEN contestant <> 'ours' THEN to_char(speedup, 'FM9999990.00') END AS "ours is x times as fast",
 	target,
 	CASE WHEN scenario = 'fight' THEN
-		format('%s openings, %s booked, %s deadlocks',
-			(transactions + :tries_per_opening - 1) / :tries_per_opening, booked, deadlocks)
+		format('%s tries, %s booked, %s deadlocks, %s gave up', transactions, booked, deadlocks, gave_up)
 	END AS notes
 FROM bench.comparison
 ORDER BY array_position('{day,days,statement,book_async,book_sync,fight}', scenario),

@@ -71,9 +71,18 @@ worker_name() {
 	fi
 }
 
+# Prints the settings that reach the worker and the matrix, one a line.
+passed_on() {
+	local name
+	for name in "${!BOOKING_@}"; do
+		printf '%s=%s\n' "$name" "${!name}"
+	done
+}
+
 # Runs a command as the worker, from the workspace.
 as_worker() {
-	local worker become=()
+	local worker become=() settings=()
+	mapfile -t settings < <(passed_on)
 	worker=$(worker_name)
 	if is_root; then
 		become=(setpriv --reuid "$worker" --regid "$(id -g "$worker")" --init-groups --)
@@ -81,7 +90,7 @@ as_worker() {
 	(
 		cd "$workspace" || exit 2
 		exec "${become[@]}" env -i PATH="$PATH" HOME="$workspace" USER="$worker" LOGNAME="$worker" \
-			LC_ALL=C.UTF-8 PG_CONFIG="${PG_CONFIG:-}" "$@"
+			LC_ALL=C.UTF-8 PG_CONFIG="${PG_CONFIG:-}" "${settings[@]}" "$@"
 	)
 }
 

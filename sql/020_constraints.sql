@@ -7,6 +7,7 @@
 SET client_min_messages = warning;
 SET timezone = 'UTC';
 SET datestyle = 'ISO, YMD';
+SET intervalstyle = 'postgres';
 SET booking.now = '2026-03-01 00:00Z';
 BEGIN;
 

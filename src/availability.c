@@ -18,7 +18,7 @@
 #include "booking.h"
 
 #define MOST_SLOTS 10000
-#define LONGEST_STRIDE_DAYS 32
+#define LONGEST_STRIDE (32 * USECS_PER_DAY)
 
 /*
  * The barbers who offer the service that a call is about.
@@ -104,23 +104,23 @@ end_search(Search *search)
 }
 
 /*
- * The starts of one offer on a range of dates, which is first cut to those
- * that the notice and the horizon leave.
+ * The window of a range of dates, without what the notice and the horizon
+ * rule out anyway; possibly empty.  A date may be left twice where a clock
+ * went back over midnight, hence the day before the earliest.
  */
 static void
-starts_on_dates(Search *search, Offer *offer, DateADT from_date,
-				DateADT to_date, StartList *starts)
+find_window(Offer *offer, DateADT from_date, DateADT to_date,
+			DateWindow *window)
 {
 	Zone	   *zone = &offer->barber->shop->zone;
-	DateWindow	window;
 
-	starts->count = 0;
-	from_date = Max(from_date, zone_date(zone, offer->rule.earliest));
+	from_date = Max(from_date, zone_date(zone, offer->rule.earliest) - 1);
 	to_date = Min(to_date, offer->last_date);
-	if (from_date > to_date)
-		return;
-	zone_window(zone, from_date, to_date, &window);
-	offer_starts(offer, search->reader, &window, starts);
+	if (from_date <= to_date)
+		zone_window(zone, from_date, to_date, window);
+	else
+		window->from = window->until = 0;
+	window->from = Max(window->from, offer->rule.earliest);
 }
 
 static int
@@ -157,25 +157,10 @@ add_slots(SlotArray *array, const Offer *offer, const StartList *starts)
 	}
 }
 
-/*
- * All slots on a range of dates, in the order of available_slots().
- */
 static void
-collect_slots(Search *search, DateADT from_date, DateADT to_date,
-			  SlotArray *array)
+sort_slots(SlotArray *array)
 {
-	StartList	starts = {0};
-
-	array->count = 0;
-	for (int i = 0; i < search->offer_count; i++)
-	{
-		Offer	   *offer = &search->offers[i];
-
-		CHECK_FOR_INTERRUPTS();
-		starts_on_dates(search, offer, from_date, to_date, &starts);
-		add_slots(array, offer, &starts);
-	}
-	if (search->offer_count > 1 && array->count > 1)
+	if (array->count > 1)
 		qsort(array->slots, array->count, sizeof(Slot), compare_slots);
 }
 
@@ -207,6 +192,7 @@ booking_available_slots(PG_FUNCTION_ARGS)
 	DateADT		from_date;
 	DateADT		to_date;
 	Search		search;
+	StartList	starts = {0};
 	SlotArray	array = {0};
 	ResultSet	result;
 
@@ -215,44 +201,86 @@ booking_available_slots(PG_FUNCTION_ARGS)
 	read_date_range(fcinfo, 1, 2, &from_date, &to_date);
 	result_begin(fcinfo, &result);
 	begin_search(fcinfo, 3, &search);
-	collect_slots(&search, from_date, to_date, &array);
+	for (int i = 0; i < search.offer_count; i++)
+	{
+		Offer	   *offer = &search.offers[i];
+		DateWindow	window;
+
+		CHECK_FOR_INTERRUPTS();
+		find_window(offer, from_date, to_date, &window);
+		offer_starts(offer, search.reader, &window, &starts);
+		add_slots(&array, offer, &starts);
+	}
 	end_search(&search);
+	if (search.offer_count > 1)
+		sort_slots(&array);
 	put_slots(&result, &array, array.count);
 	return (Datum) 0;
 }
 
 /*
- * Puts out the earliest slots, in strides of dates that double in length, so
- * that the search ends soon after the last slot that is needed.
+ * All slots that start in [from, until), up to the horizon of each offer.
+ */
+static void
+collect_stride(Search *search, TimestampTz from, TimestampTz until,
+			   SlotArray *array)
+{
+	StartList	starts = {0};
+
+	array->count = 0;
+	for (int i = 0; i < search->offer_count; i++)
+	{
+		Offer	   *offer = &search->offers[i];
+		DateWindow	window = {
+			.from = Max(from, offer->rule.earliest),
+			.until = until,
+			.check_dates = true,
+			.from_date = DATEVAL_NOBEGIN,
+			.to_date = offer->last_date
+		};
+
+		CHECK_FOR_INTERRUPTS();
+		offer_starts(offer, search->reader, &window, &starts);
+		add_slots(array, offer, &starts);
+	}
+	sort_slots(array);
+}
+
+/*
+ * Puts out the earliest slots, in strides that double in length, so that the
+ * search ends soon after the last slot that is needed.
  */
 static void
 put_next_slots(Search *search, TimestampTz not_before, int how_many,
 			   ResultSet *result)
 {
-	DateADT		date = DATEVAL_NOEND;
-	DateADT		last_date = DATEVAL_NOBEGIN;
+	TimestampTz from = DT_NOEND;
+	TimestampTz end = DT_NOBEGIN;
+	int64		stride = USECS_PER_DAY;
 	SlotArray	array = {0};
 
 	for (int i = 0; i < search->offer_count; i++)
 	{
 		Offer	   *offer = &search->offers[i];
+		Zone	   *zone = &offer->barber->shop->zone;
+		SpanList	dates = {0};
 
 		offer->rule.earliest = Max(offer->rule.earliest, not_before);
-		date = Min(date, zone_date(&offer->barber->shop->zone,
-								   offer->rule.earliest));
-		last_date = Max(last_date, offer->last_date);
+		from = Min(from, offer->rule.earliest);
+		zone_date_spans(zone, offer->last_date - 1, offer->last_date, &dates);
+		if (dates.count > 0)
+			end = Max(end, dates.spans[dates.count - 1].until);
 	}
-	for (int stride = 1; how_many > 0 && date <= last_date;
-		 stride = Min(stride * 2, LONGEST_STRIDE_DAYS))
+	while (how_many > 0 && from < end)
 	{
 		int			found;
 
-		collect_slots(search, date, Min(date + stride - 1, last_date),
-					  &array);
+		collect_stride(search, from, Min(from + stride, end), &array);
 		found = Min(array.count, how_many);
 		put_slots(result, &array, found);
 		how_many -= found;
-		date += stride;
+		from += stride;
+		stride = Min(stride * 2, LONGEST_STRIDE);
 	}
 }
 
@@ -297,8 +325,10 @@ count_by_day(Search *search, Offer *offer, DateADT from_date,
 {
 	Zone	   *zone = &offer->barber->shop->zone;
 	StartList	starts = {0};
+	DateWindow	window;
 
-	starts_on_dates(search, offer, from_date, to_date, &starts);
+	find_window(offer, from_date, to_date, &window);
+	offer_starts(offer, search->reader, &window, &starts);
 	for (int i = 0; i < starts.count; i++)
 	{
 		int			day = zone_date(zone, starts.starts[i]) - from_date;

@@ -30,24 +30,28 @@ require_barber(int64 barber_id)
 }
 
 /*
- * The barber's open time less live busy time, clipped to [from, until).
+ * The barber's open time less live busy time, on the given dates.
  */
 static void
-find_free_time(Barber *barber, TimestampTz from, TimestampTz until,
-			   SpanList *free)
+find_free_time(Barber *barber, const SpanList *dates, SpanList *free)
 {
 	OpenTime	open = {0};
 	SpanList	busy = {0};
+	SpanList	left = {0};
 	BusyReader *reader;
+	TimestampTz from;
+	TimestampTz until;
 
-	if (!barber->is_active || !barber->shop->is_active)
+	if (!barber->is_active || !barber->shop->is_active || dates->count == 0)
 		return;
+	from = dates->spans[0].from;
+	until = dates->spans[dates->count - 1].until;
 	find_open_time(barber, from, until, &open);
 	reader = busy_open();
 	busy_read(reader, barber->id, from, until, &busy);
 	busy_close(reader);
-	spans_subtract(&open.open, &busy, free);
-	spans_clip(free, from, until);
+	spans_subtract(&open.open, &busy, &left);
+	spans_intersect(&left, dates, free);
 }
 
 PG_FUNCTION_INFO_V1(booking_free_time);
@@ -61,6 +65,7 @@ booking_free_time(PG_FUNCTION_ARGS)
 	DateADT		from_date;
 	DateADT		to_date;
 	Barber	   *barber;
+	SpanList	dates = {0};
 	SpanList	free = {0};
 	ResultSet	result;
 
@@ -69,8 +74,8 @@ booking_free_time(PG_FUNCTION_ARGS)
 	read_date_range(fcinfo, 1, 2, &from_date, &to_date);
 	result_begin(fcinfo, &result);
 	barber = require_barber(PG_GETARG_INT64(0));
-	find_free_time(barber, zone_date_start(&barber->shop->zone, from_date),
-				   zone_date_start(&barber->shop->zone, to_date + 1), &free);
+	zone_date_spans(&barber->shop->zone, from_date, to_date, &dates);
+	find_free_time(barber, &dates, &free);
 	for (int i = 0; i < free.count; i++)
 	{
 		Datum		values[2];
@@ -225,6 +230,7 @@ booking_get_barber_availability(PG_FUNCTION_ARGS)
 	DateADT		to_date;
 	Barber	   *barber;
 	Board		board = {0};
+	SpanList	day = {0};
 	SpanList	free = {0};
 	SpanList	off = {0};
 	ResultSet	result;
@@ -234,15 +240,16 @@ booking_get_barber_availability(PG_FUNCTION_ARGS)
 	read_date_range(fcinfo, 1, 1, &date, &to_date);
 	result_begin(fcinfo, &result);
 	barber = require_barber(PG_GETARG_INT64(0));
-	board.day.from = zone_date_start(&barber->shop->zone, date);
-	board.day.until = zone_date_start(&barber->shop->zone, date + 1);
+	zone_date_spans(&barber->shop->zone, date, date, &day);
+	if (day.count > 0)
+	{
+		board.day.from = day.spans[0].from;
+		board.day.until = day.spans[day.count - 1].until;
+	}
 
-	find_free_time(barber, board.day.from, board.day.until, &free);
+	find_free_time(barber, &day, &free);
 	add_spans(&board, &free, "free");
-	for (int i = 0; i < barber->time_off.count; i++)
-		spans_add(&off, barber->time_off.spans[i].from,
-				  barber->time_off.spans[i].until);
-	spans_clip(&off, board.day.from, board.day.until);
+	spans_intersect(&barber->time_off, &day, &off);
 	add_spans(&board, &off, "time_off");
 	scan_appointments(barber->id, board.day.from, board.day.until,
 					  add_appointment, &board);

@@ -98,7 +98,8 @@ extern void spans_normalize(SpanList *list);
 extern int	spans_first_ending_after(const SpanList *list, TimestampTz at);
 extern void spans_subtract(const SpanList *list, const SpanList *hole,
 						   SpanList *result);
-extern void spans_clip(SpanList *list, TimestampTz from, TimestampTz until);
+extern void spans_intersect(const SpanList *list, const SpanList *other,
+							SpanList *result);
 
 /* ---- zone.c: local time and instants ---- */
 
@@ -110,21 +111,22 @@ typedef struct Zone
 	int64		offset_us;		/* east of UTC */
 } Zone;
 
-/* The instants of a range of local dates */
+/* The instants in [from, until) whose local date lies in a range */
 typedef struct DateWindow
 {
-	DateADT		from_date;		/* both inclusive */
-	DateADT		to_date;
 	TimestampTz from;
 	TimestampTz until;
-	bool		check_dates;	/* instants inside may have other dates */
+	bool		check_dates;	/* some may have other dates than these */
+	DateADT		from_date;		/* both inclusive */
+	DateADT		to_date;
 } DateWindow;
 
 extern void zone_init(Zone *zone, pg_tz *tz);
 extern int64 zone_offset_us(Zone *zone, TimestampTz at);
 extern TimestampTz zone_instant(Zone *zone, int64 local_us);
 extern DateADT zone_date(Zone *zone, TimestampTz at);
-extern TimestampTz zone_date_start(Zone *zone, DateADT date);
+extern void zone_date_spans(Zone *zone, DateADT from_date, DateADT to_date,
+							SpanList *spans);
 extern void zone_window(Zone *zone, DateADT from_date, DateADT to_date,
 						DateWindow *window);
 

@@ -121,21 +121,19 @@ spans_subtract(const SpanList *list, const SpanList *holes, SpanList *result)
 }
 
 /*
- * Keeps of a sorted list what lies in [from, until).
+ * Appends to result what two normalized lists have in common.
  */
 void
-spans_clip(SpanList *list, TimestampTz from, TimestampTz until)
+spans_intersect(const SpanList *list, const SpanList *other,
+				SpanList *result)
 {
-	int			kept = 0;
-
 	for (int i = 0; i < list->count; i++)
 	{
-		Span		span = list->spans[i];
+		const Span *span = &list->spans[i];
+		int			o = spans_first_ending_after(other, span->from);
 
-		span.from = Max(span.from, from);
-		span.until = Min(span.until, until);
-		if (span.from < span.until)
-			list->spans[kept++] = span;
+		for (; o < other->count && other->spans[o].from < span->until; o++)
+			spans_add(result, Max(span->from, other->spans[o].from),
+					  Min(span->until, other->spans[o].until));
 	}
-	list->count = kept;
 }

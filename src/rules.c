@@ -115,8 +115,8 @@ relevant_time(const Offer *offer, const OpenTime *open,
 }
 
 /*
- * Replaces *result by the starts of the offer's slots in a window; the window
- * may reach beyond the notice and the horizon.
+ * Replaces *result by the starts of the offer's slots in a window, which may be
+ * empty, and reach beyond the notice but not beyond the horizon.
  */
 void
 offer_starts(Offer *offer, BusyReader *reader, const DateWindow *window,
@@ -128,6 +128,8 @@ offer_starts(Offer *offer, BusyReader *reader, const DateWindow *window,
 	Span		span;
 
 	result->count = 0;
+	if (window->from >= window->until)
+		return;
 	find_open_time(offer->barber, window->from,
 					   window->until + offer->rule.duration_us, &open);
 	if (!relevant_time(offer, &open, window, &span))

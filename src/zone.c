@@ -103,13 +103,13 @@ zone_offset_us(Zone *zone, TimestampTz at)
 }
 
 /*
- * Whether a constant stretch contains [from, until) and a day on either side.
+ * Whether the known stretch contains an instant and a day on either side.
  */
 static bool
-offset_is_constant(Zone *zone, TimestampTz from, TimestampTz until)
+is_far_from_switch(Zone *zone, TimestampTz at)
 {
-	return from - USECS_PER_DAY >= zone->known_from &&
-		until < zone->known_until - USECS_PER_DAY;
+	return at - USECS_PER_DAY >= zone->known_from &&
+		at < zone->known_until - USECS_PER_DAY;
 }
 
 /*
@@ -122,10 +122,10 @@ zone_instant(Zone *zone, int64 local_us)
 	fsec_t		fsec;
 	TimestampTz guess = local_us - zone->offset_us;
 
-	if (offset_is_constant(zone, guess, guess))
+	if (is_far_from_switch(zone, guess))
 		return guess;
 	guess = local_us - zone_offset_us(zone, guess);
-	if (offset_is_constant(zone, guess, guess))
+	if (is_far_from_switch(zone, guess))
 		return guess;
 
 	if (timestamp2tm(local_us, NULL, &tm, &fsec, NULL, NULL) != 0)
@@ -147,39 +147,46 @@ zone_date(Zone *zone, TimestampTz at)
 }
 
 /*
- * The first instant of a local date.  Where midnight itself is repeated,
- * that is the first of the two, although the conversion rule takes the second.
+ * Appends the instants whose local date lies in [from_date, to_date],
+ * normalized.  Almost always that is one span.  A date that the zone skipped
+ * has none; one whose first minute was followed by a step back into the day
+ * before has two.
  */
-TimestampTz
-zone_date_start(Zone *zone, DateADT date)
+void
+zone_date_spans(Zone *zone, DateADT from_date, DateADT to_date,
+				SpanList *spans)
 {
-	int64		local_us = (int64) date * USECS_PER_DAY;
-	TimestampTz start = zone_instant(zone, local_us);
+	int64		local_from = (int64) from_date * USECS_PER_DAY;
+	int64		local_until = ((int64) to_date + 1) * USECS_PER_DAY;
+	int64		guess = zone_offset_us(zone, local_from);
+	TimestampTz at = local_from - guess - USECS_PER_DAY;
+	TimestampTz end = local_until - guess + USECS_PER_DAY;
 
-	if (!offset_is_constant(zone, start, start) &&
-		zone_date(zone, start - 1) == date)
-		start = local_us - zone_offset_us(zone, start - 1);
-	return start;
+	while (at < end)
+	{
+		int64		offset = zone_offset_us(zone, at);
+		TimestampTz constant_until = Min(zone->known_until, end);
+
+		spans_add(spans, Max(at, local_from - offset),
+				  Min(constant_until, local_until - offset));
+		at = constant_until;
+	}
+	spans_normalize(spans);
 }
 
 /*
- * The instants whose local date lies in [from_date, to_date], or a little more
- * and check_dates set when a switch is near: there a date may have a part
- * before its midnight (a clock set back at 00:01 shows yesterday again).
+ * The window of a range of local dates, which may be empty.
  */
 void
 zone_window(Zone *zone, DateADT from_date, DateADT to_date,
 			DateWindow *window)
 {
+	SpanList	spans = {0};
+
+	zone_date_spans(zone, from_date, to_date, &spans);
 	window->from_date = from_date;
 	window->to_date = to_date;
-	window->from = zone_date_start(zone, from_date);
-	window->until = zone_date_start(zone, to_date + 1);
-	window->check_dates = !offset_is_constant(zone, window->from,
-											  window->until);
-	if (window->check_dates)
-	{
-		window->from -= USECS_PER_DAY;
-		window->until += USECS_PER_DAY;
-	}
+	window->from = spans.count == 0 ? 0 : spans.spans[0].from;
+	window->until = spans.count == 0 ? 0 : spans.spans[spans.count - 1].until;
+	window->check_dates = spans.count > 1;
 }
