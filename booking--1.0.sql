@@ -292,8 +292,8 @@ CREATE INDEX idx_appointments_user_status ON booking.appointments (user_id, stat
 ('index', 'idx_appointments_idempotency_key', 'appointments', $$
 CREATE UNIQUE INDEX idx_appointments_idempotency_key ON booking.appointments (idempotency_key)
 WHERE idempotency_key IS NOT NULL$$),
--- Row triggers fire in the order of their names: the check last of all BEFORE
--- triggers, so that it sees the row that will be stored; the release before
+-- Row triggers fire in the order of their names: the first check after all other
+-- BEFORE triggers, so that it sees the row that will be stored; the second before
 -- the foreign keys' "RI_ConstraintTrigger_...", which may wait for others.
 ('trigger', 'zz_guard_before', 'appointments', $$
 CREATE TRIGGER zz_guard_before BEFORE INSERT OR UPDATE ON booking.appointments
@@ -301,9 +301,6 @@ FOR EACH ROW EXECUTE FUNCTION booking.guard_before()$$),
 ('trigger', '00_guard_after', 'appointments', $$
 CREATE TRIGGER "00_guard_after" AFTER INSERT OR UPDATE ON booking.appointments
 FOR EACH ROW EXECUTE FUNCTION booking.guard_after()$$),
-('trigger', '00_guard_release', 'appointments', $$
-CREATE TRIGGER "00_guard_release" AFTER INSERT OR UPDATE ON booking.appointments
-FOR EACH STATEMENT EXECUTE FUNCTION booking.guard_release()$$),
 ('trigger', 'check_time_zone', 'shops', $$
 CREATE TRIGGER check_time_zone BEFORE INSERT OR UPDATE ON booking.shops
 FOR EACH ROW EXECUTE FUNCTION booking.check_time_zone()$$)
@@ -491,12 +488,7 @@ COMMENT ON FUNCTION guard_before() IS
 CREATE FUNCTION guard_after() RETURNS trigger
 AS 'MODULE_PATHNAME', 'booking_guard_after' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION guard_after() IS
-'Row trigger of appointments: makes sure that the row which was really stored overlaps no other (23P01), and lets go of the barber''s lock.';
-
-CREATE FUNCTION guard_release() RETURNS trigger
-AS 'MODULE_PATHNAME', 'booking_guard_release' LANGUAGE C VOLATILE;
-COMMENT ON FUNCTION guard_release() IS
-'Statement trigger of appointments: lets go of the lock of a row that was checked but not stored.';
+'Row trigger of appointments: makes sure, under the barber''s lock, that the row which was really stored overlaps no other (23P01).';
 
 CREATE FUNCTION configuration_changed() RETURNS trigger
 AS 'MODULE_PATHNAME', 'booking_configuration_changed' LANGUAGE C VOLATILE;

@@ -420,7 +420,9 @@ typedef enum ClaimResult
 extern void guard_init(void);
 extern ClaimResult guard_enter(Relation appointments, const Claim *claim,
 							   TupleTableSlot *repeated);
-extern void guard_verify(Relation appointments, const Claim *claim);
+extern bool guard_await(Relation appointments, const Claim *claim);
+extern bool guard_verify(Relation appointments, const Claim *claim,
+						 TransactionId xid);
 extern bool guard_covers(const Claim *claim);
 extern void guard_name_row(int64 id);
 extern void guard_leave(void);

@@ -4,40 +4,49 @@
  *	  No two live appointments of a barber overlap, whoever writes them.
  *
  * Check, then insert, under a momentary lock; read dirty; wait only for a
- * transaction that truly overlaps:
+ * transaction that truly overlaps.  book_slot() does this:
  *
  *		look without the lock: a committed overlap is a final "no"
  *		take the barber's lock and look again with a dirty snapshot
  *		  overlap, committed:			let go, "no"
  *		  overlap, in progress:			let go, wait for that transaction, again
- *		  none:							write the row, let go
+ *		  none:							store the row, let go
  *
- * From the moment the row is written every later dirty look sees it, so the
+ * From the moment the row is stored every later dirty look sees it, so the
  * lock need not live until commit, and nobody waits for a barber: only for the
  * transaction that holds the very time.  A dirty look does not depend on the
  * isolation level.
  *
+ * Between the BEFORE trigger of a raw writer's row and its being stored, the
+ * server may wait for anything: a unique index, the next row of the source.
+ * No lock may be held then.  So a raw writer's BEFORE trigger looks without
+ * it, to be refused or to wait before there is anything to undo, and the AFTER
+ * trigger looks under the lock, past the row itself, when it is stored.  The
+ * same goes for a row of book_slot()'s that another trigger changed, or whose
+ * passage a nested statement closed.
+ *
+ * Why that suffices: every live row has had a look under its barber's lock,
+ * and was stored before that lock was let go.  Of two overlapping rows, the one
+ * that looked later saw the other.
+ *
+ * Who has stored first and looks afterwards may meet somebody who did the
+ * same.  They must not wait for each other: the older transaction waits, the
+ * younger is refused.
+ *
  * The lock is a heavyweight lock of our own kind, advisory with a fourth field
- * that no SQL function can produce, so it takes part in deadlock detection, obeys
- * lock_timeout and shows up in pg_locks.  Its holder waits for nobody: it lets
- * go before it waits for a transaction, and before foreign keys are checked.
- * A claim with an idempotency key takes the key's lock first, then the
- * barber's, so that the key too is looked up and stored in one passage.
- *
- * Raw writers come through guard_triggers.c.  At most one passage is open at a
- * time, none after a statement, and a bulk load does not fill the lock table.
- *
- * That a row was checked before it was stored is not enough: another trigger
- * may have changed it in between, or a nested statement closed our passage.  So
- * the AFTER trigger looks again, under the lock and past the row itself, unless
- * the open passage is for just this row and has been open ever since it was
- * checked.  Either way a row has been alone, under the lock, at a moment when
- * it was there to be seen, or was stored before anybody else could look.
+ * that no SQL function can produce, so it takes part in deadlock detection,
+ * obeys lock_timeout and shows up in pg_locks.  Its holder waits for nobody
+ * (but for what a BEFORE trigger of the user's does within book_slot()): it
+ * lets go before it waits for a transaction, and before foreign keys are
+ * checked.  A claim with an idempotency key takes the key's lock first, then
+ * the barber's, so that the key too is looked up and stored in one passage.
+ * At most one passage is open at a time, none after a call.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "access/xact.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
@@ -294,32 +303,48 @@ guard_find_key(Relation appointments, const char *key, TupleTableSlot *found)
 }
 
 /*
- * Makes sure of a row that is already stored: raises slot_taken unless it is
- * alone, having waited for whoever is writing next to it.  It looks under the
- * lock: a writer who looked before our row was there has then stored its own.
+ * Returns once nothing stands in a claim's way, without holding a lock; false:
+ * a committed overlap does, for good.
  */
-void
-guard_verify(Relation appointments, const Claim *claim)
+bool
+guard_await(Relation appointments, const Claim *claim)
 {
 	guard_leave();
 	for (;;)
 	{
 		Holder		holder;
 		Sight		sight;
-		Refusal		refusal;
+
+		CHECK_FOR_INTERRUPTS();
+		sight = look(appointments, claim, NULL, &holder);
+		if (sight != SIGHT_IN_PROGRESS)
+			return sight == SIGHT_FREE;
+		wait_for(&holder);
+	}
+}
+
+/*
+ * Makes sure of a row that is already stored, by transaction xid: false unless
+ * it is alone.  Waits for a younger transaction that has stored an overlapping
+ * row; an older one has been first.
+ */
+bool
+guard_verify(Relation appointments, const Claim *claim, TransactionId xid)
+{
+	guard_leave();
+	for (;;)
+	{
+		Holder		holder;
+		Sight		sight;
 
 		CHECK_FOR_INTERRUPTS();
 		open_passage(claim);
 		sight = look(appointments, claim, NULL, &holder);
 		guard_leave();
-		if (sight == SIGHT_FREE)
-			return;
-		if (sight == SIGHT_TAKEN)
-		{
-			refuse_overlap(&refusal, claim->barber_id, claim->busy_from,
-						   claim->busy_until);
-			raise_overlap(appointments, &refusal);
-		}
+		if (sight != SIGHT_IN_PROGRESS)
+			return sight == SIGHT_FREE;
+		if (TransactionIdPrecedes(holder.xid, xid))
+			return false;
 		wait_for(&holder);
 	}
 }

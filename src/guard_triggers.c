@@ -4,11 +4,9 @@
  *	  The triggers of appointments, through which every writer comes.
  *
  * The BEFORE trigger, named to fire last, fills in what a writer may leave to
- * us, checks the change of status, and enters the guard.  The first AFTER
- * trigger of the statement, named to fire first, leaves; so does the next
- * row's BEFORE trigger, as the previous row has been stored by then.  The
- * statement trigger leaves for a row that was checked but not stored (ON
- * CONFLICT DO NOTHING, a trigger that returned NULL).
+ * us, checks the change of status, and waits until nothing overlaps.  The AFTER
+ * trigger, named to fire first, makes sure of the row that was really stored,
+ * before the foreign keys' triggers can wait for anybody.
  *
  * Triggers are of the ordinary kind: a logical replica, whose apply does not
  * fire them, trusts its publisher.
@@ -254,18 +252,11 @@ apply(HeapTuple row, TupleDesc desc, Changes *changes)
 									 changes->nulls);
 }
 
-/*
- * Checks a row that is about to be stored, and leaves the passage open behind
- * it, unless book_slot() has already opened one for just this row.
- */
 static void
-check_row(Relation appointments, const Occupation *row)
+refuse_row(Relation appointments, const Occupation *row)
 {
 	Refusal		refusal;
 
-	if (guard_covers(&row->claim) ||
-		guard_enter(appointments, &row->claim, NULL) == CLAIM_GRANTED)
-		return;
 	refuse_overlap(&refusal, row->claim.barber_id, row->claim.busy_from,
 				   row->claim.busy_until);
 	raise_overlap(appointments, &refusal);
@@ -301,8 +292,9 @@ booking_guard_before(PG_FUNCTION_ARGS)
 		/* an update may give the row another id; its old one is in no way */
 		row.claim.id = old.claim.id;
 	}
-	if (needs_check(&row, is_update ? &old : NULL))
-		check_row(rel, &row);
+	if (needs_check(&row, is_update ? &old : NULL) &&
+		!guard_covers(&row.claim) && !guard_await(rel, &row.claim))
+		refuse_row(rel, &row);
 	return PointerGetDatum(apply(is_update ? trigger->tg_newtuple :
 								 trigger->tg_trigtuple,
 								 RelationGetDescr(rel), &changes));
@@ -318,11 +310,13 @@ booking_guard_after(PG_FUNCTION_ARGS)
 	Occupation	old;
 	bool		is_update;
 	bool		is_covered;
+	HeapTuple	stored;
 
 	catalog_check_trigger(fcinfo, APPOINTMENTS, APPOINTMENTS,
 						  TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER,
 						  "guard_after");
 	is_update = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event);
+	stored = is_update ? trigger->tg_newtuple : trigger->tg_trigtuple;
 	read_occupation(is_update ? trigger->tg_newslot : trigger->tg_trigslot,
 					&row);
 	if (is_update)
@@ -330,18 +324,9 @@ booking_guard_after(PG_FUNCTION_ARGS)
 
 	is_covered = guard_covers(&row.claim);
 	guard_leave();
-	if (!is_covered && needs_check(&row, is_update ? &old : NULL))
-		guard_verify(trigger->tg_relation, &row.claim);
-	return PointerGetDatum(NULL);
-}
-
-PG_FUNCTION_INFO_V1(booking_guard_release);
-
-Datum
-booking_guard_release(PG_FUNCTION_ARGS)
-{
-	catalog_check_trigger(fcinfo, APPOINTMENTS, APPOINTMENTS,
-						  TRIGGER_EVENT_AFTER, "guard_release");
-	guard_leave();
+	if (!is_covered && needs_check(&row, is_update ? &old : NULL) &&
+		!guard_verify(trigger->tg_relation, &row.claim,
+					  HeapTupleHeaderGetXmin(stored->t_data)))
+		refuse_row(trigger->tg_relation, &row);
 	return PointerGetDatum(NULL);
 }

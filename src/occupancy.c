@@ -10,7 +10,8 @@
  *	busy_read	what the caller's snapshot sees, for availability: an
  *				index-only scan in the manner of nodeIndexonlyscan.c.  Live
  *				appointments of a barber do not overlap, so the first that ends
- *				before the range ends the scan.
+ *				before the range ends the scan.  (Not a hold: it may have
+ *				expired after this statement began, and been booked over.)
  *
  *	probe_overlap	what is there now, committed or not, for the guard: a scan
  *				with a dirty snapshot, in the manner of
@@ -63,7 +64,8 @@ struct BusyReader
 typedef struct Entry
 {
 	Span		busy;
-	bool		is_expired;		/* a hold that lapsed occupies nothing */
+	bool		is_hold;		/* will expire */
+	bool		is_expired;		/* occupies nothing any more */
 } Entry;
 
 static void
@@ -81,6 +83,7 @@ read_entry(IndexScanDesc scan, TimestampTz now, Entry *entry)
 		DatumGetTimestampTz(index_getattr(tuple, INDEX_BUSY_UNTIL, desc,
 										  &isnull));
 	expires = index_getattr(tuple, INDEX_HOLD_EXPIRES_AT, desc, &isnull);
+	entry->is_hold = !isnull;
 	entry->is_expired = !isnull && DatumGetTimestampTz(expires) <= now;
 }
 
@@ -154,7 +157,7 @@ row_is_visible(BusyReader *reader, ItemPointer tid)
 
 /*
  * Appends the live busy spans of a barber that meet [from, until), whole,
- * normalized.
+ * normalized; and perhaps some before it.
  */
 void
 busy_read(BusyReader *reader, int64 barber_id, TimestampTz from,
@@ -174,7 +177,7 @@ busy_read(BusyReader *reader, int64 barber_id, TimestampTz from,
 		read_entry(reader->scan, reader->now, &entry);
 		if (entry.is_expired || !row_is_visible(reader, tid))
 			continue;
-		if (entry.busy.until <= from)
+		if (entry.busy.until <= from && !entry.is_hold)
 			break;
 		spans_add(busy, entry.busy.from, entry.busy.until);
 	}

@@ -14,7 +14,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $seed = $ENV{BOOKING_SEED} // int(rand(1_000_000));
-my $rounds = $ENV{BOOKING_ROUNDS} // 100;
+my $rounds = $ENV{BOOKING_ROUNDS} // 60;
 my $rounds_per_session = 10;
 
 my $node = PostgreSQL::Test::Cluster->new('oracle');
