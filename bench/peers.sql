@@ -2,9 +2,10 @@
 --
 -- psql variable: with_writes (the tables of the write scenarios are filled).
 --
--- The peers know less than booking does: no overrides, no time off, no notice,
--- no horizon, no buffers, one time zone, one grid, the length of the service
--- written into the text; and the writers check no rule but the overlap.
+-- But for multirange_rules, the peers know less than booking does: no overrides,
+-- no time off, no notice, no horizon, no buffers, one time zone, one grid, the
+-- length of the service written into the text; and the writers check no rule
+-- but the overlap.
 
 SET client_min_messages = warning;
 
@@ -57,6 +58,57 @@ FROM unnest(
 	generate_series(date_bin('15 minutes', lower(gap) + interval '14:59.999999', '2000-01-01'),
 		upper(gap) - interval '30 minutes', interval '15 minutes') AS t
 WHERE t >= now()
+$$;
+
+-- The same for people with overrides, time off, buffers, notice, a horizon,
+-- several zones and a barber's own minutes: most of what booking knows, though
+-- only the clock's grid and no shift past midnight.
+CREATE FUNCTION bench.multirange_rules_day(service bigint, barber bigint, day date)
+RETURNS TABLE (starts_at timestamptz) LANGUAGE sql STABLE AS $$
+SELECT t
+FROM booking.barbers b
+JOIN booking.shops p ON p.id = b.shop_id AND p.is_active
+JOIN booking.barber_services o ON o.barber_id = b.id AND o.service_id = service
+JOIN booking.services s ON s.id = service AND s.shop_id = p.id AND s.is_active,
+	LATERAL (SELECT make_interval(mins => coalesce(s.slot_interval_minutes, p.slot_interval_minutes)) AS step,
+		day::timestamp AT TIME ZONE p.time_zone AS midnight,
+		(day + 1)::timestamp AT TIME ZONE p.time_zone AS next_midnight
+		OFFSET 0) AS x,
+	unnest(
+		(SELECT range_agg(tstzrange((day + opens) AT TIME ZONE p.time_zone, (day + closes) AT TIME ZONE p.time_zone))
+		FROM (
+			SELECT opens, closes
+			FROM booking.schedule_overrides v
+			WHERE v.barber_id = b.id AND on_date = day
+			UNION ALL
+			SELECT opens, closes
+			FROM booking.schedule_overrides v
+			WHERE v.shop_id = p.id AND on_date = day
+			AND NOT EXISTS (SELECT FROM booking.schedule_overrides w WHERE w.barber_id = b.id AND on_date = day)
+			UNION ALL
+			SELECT opens, closes
+			FROM booking.working_hours v
+			WHERE v.barber_id = b.id AND weekday = extract(isodow FROM day)::int
+			AND day BETWEEN valid_from AND valid_until
+			AND NOT EXISTS (SELECT FROM booking.schedule_overrides w WHERE w.barber_id = b.id AND on_date = day)
+			AND NOT EXISTS (SELECT FROM booking.schedule_overrides w WHERE w.shop_id = p.id AND on_date = day)
+		) AS hours
+		WHERE opens IS NOT NULL)
+		- coalesce((SELECT range_agg(tstzrange(starts_at, ends_at))
+		FROM booking.time_off v
+		WHERE (v.barber_id = b.id OR v.shop_id = p.id) AND starts_at < next_midnight AND ends_at > midnight), '{}')
+		- coalesce((SELECT range_agg(tstzrange(busy_from - make_interval(mins => s.buffer_after_minutes),
+			busy_until + make_interval(mins => s.buffer_before_minutes)))
+		FROM booking.appointments a
+		WHERE a.barber_id = b.id AND status IN ('pending', 'confirmed', 'checked_in')
+		AND busy_from > midnight - interval '2 days' AND busy_from < next_midnight + interval '12 hours'
+		AND busy_until > midnight - interval '12 hours'
+		AND (hold_expires_at IS NULL OR hold_expires_at > now())), '{}')) AS gap,
+	generate_series(date_bin(step, lower(gap) + step - interval '0.000001', '2000-01-01'),
+		upper(gap) - make_interval(mins => coalesce(o.duration_minutes, s.duration_minutes)), step) AS t
+WHERE b.id = barber AND b.is_active
+AND t >= now() + make_interval(mins => coalesce(s.min_notice_minutes, p.min_notice_minutes))
+AND day <= (now() AT TIME ZONE p.time_zone)::date + p.max_advance_days
 $$;
 
 -- Every start on the grid that no appointment meets, as it is usually written
@@ -144,7 +196,9 @@ VACUUM ANALYZE bench.unguarded, bench.exclusion;
 -- ---------------------------------------------------------------------------
 
 -- EXCLUDE, and "no" is an error caught.  A look before the insert spares most
--- callers the error; it decides nothing.
+-- callers the error; it decides nothing.  Who is stuck among others who all wait
+-- for each other gives up when statement_timeout says so, and is counted.
+CREATE UNLOGGED SEQUENCE bench.given_up MINVALUE 0;
 CREATE FUNCTION bench.book_exclusion(barber bigint, service bigint, customer bigint, at timestamptz) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -162,8 +216,12 @@ BEGIN
 	VALUES (barber, service, customer, at, until, at, until)
 	RETURNING id INTO booked;
 	RETURN booked;
-EXCEPTION WHEN exclusion_violation OR deadlock_detected THEN
-	RETURN NULL;
+EXCEPTION
+	WHEN exclusion_violation OR deadlock_detected THEN
+		RETURN NULL;
+	WHEN query_canceled THEN
+		PERFORM nextval('bench.given_up');
+		RETURN NULL;
 END
 $$;
 

@@ -39,4 +39,4 @@ SELECT scenario, contestant,
 	END AS notes
 FROM bench.comparison
 ORDER BY array_position('{day,days,statement,book_async,book_sync,fight}', scenario),
-	contestant <> 'ours', contestant = 'floor', speedup;
+	contestant <> 'ours', speedup DESC;

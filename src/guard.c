@@ -92,13 +92,30 @@ set_tag(LOCKTAG *tag, uint64 value, uint16 kind)
  * The top transaction owns our locks, so that a passage may be closed under
  * any resource owner; aborted() closes those of subtransactions.
  */
+static bool
+acquire(const LOCKTAG *tag, bool wait)
+{
+	ResourceOwner caller = CurrentResourceOwner;
+	LockAcquireResult result;
+
+	CurrentResourceOwner = TopTransactionResourceOwner;
+	result = LockAcquire(tag, ExclusiveLock, false, !wait);
+	CurrentResourceOwner = caller;
+	return result != LOCKACQUIRE_NOT_AVAIL;
+}
+
+/*
+ * Waits until whoever holds the lock has let go.  All who wait here share the
+ * lock, so they go on together and not one by one.
+ */
 static void
-acquire(const LOCKTAG *tag)
+wait_until_free(const LOCKTAG *tag)
 {
 	ResourceOwner caller = CurrentResourceOwner;
 
 	CurrentResourceOwner = TopTransactionResourceOwner;
-	(void) LockAcquire(tag, ExclusiveLock, false, false);
+	(void) LockAcquire(tag, ShareLock, false, false);
+	(void) LockRelease(tag, ShareLock, false);
 	CurrentResourceOwner = caller;
 }
 
@@ -128,8 +145,12 @@ guard_leave(void)
 		release(&passage.key_tag);
 }
 
-static void
-open_passage(const Claim *claim)
+/*
+ * Opens a passage.  Without "wait" it may find the barber's lock taken; then
+ * returns false.
+ */
+static bool
+open_passage(const Claim *claim, bool wait)
 {
 	passage.nest_level = GetCurrentTransactionNestLevel();
 	passage.claim = *claim;
@@ -143,9 +164,12 @@ open_passage(const Claim *claim)
 				hash_bytes_extended((const unsigned char *) claim->key,
 									strlen(claim->key), 0),
 				KEY_LOCK);
-		acquire(&passage.key_tag);
+		acquire(&passage.key_tag, true);
 	}
-	acquire(&passage.barber_tag);
+	if (acquire(&passage.barber_tag, wait))
+		return true;
+	guard_leave();
+	return false;
 }
 
 /*
@@ -251,11 +275,16 @@ look(Relation appointments, const Claim *claim, TupleTableSlot *repeated,
  * Opens a passage for a claim.  GRANTED: it is open, write the row and leave.
  * TAKEN, REPEATED: none is open; of a repeated request *repeated has the
  * appointment.  The caller holds RowExclusiveLock on appointments.
+ *
+ * Where many want one time, the first to enter settles it for all: so whoever
+ * finds the lock taken looks again when it is free, and only then queues.
  */
 ClaimResult
 guard_enter(Relation appointments, const Claim *claim,
 			TupleTableSlot *repeated)
 {
+	bool		queue = false;
+
 	guard_leave();
 	for (;;)
 	{
@@ -266,7 +295,12 @@ guard_enter(Relation appointments, const Claim *claim,
 		sight = look(appointments, claim, repeated, &holder);
 		if (sight == SIGHT_FREE)
 		{
-			open_passage(claim);
+			if (!open_passage(claim, queue))
+			{
+				wait_until_free(&passage.barber_tag);
+				queue = true;
+				continue;
+			}
 			sight = look(appointments, claim, repeated, &holder);
 			if (sight == SIGHT_FREE)
 				return CLAIM_GRANTED;
@@ -277,6 +311,7 @@ guard_enter(Relation appointments, const Claim *claim,
 		if (sight == SIGHT_REPEATED)
 			return CLAIM_REPEATED;
 		wait_for(&holder);
+		queue = false;
 	}
 }
 
@@ -338,7 +373,7 @@ guard_verify(Relation appointments, const Claim *claim, TransactionId xid)
 		Sight		sight;
 
 		CHECK_FOR_INTERRUPTS();
-		open_passage(claim);
+		open_passage(claim, true);
 		sight = look(appointments, claim, NULL, &holder);
 		guard_leave();
 		if (sight != SIGHT_IN_PROGRESS)
