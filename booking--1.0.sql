@@ -454,7 +454,7 @@ COMMENT ON FUNCTION book_slot(bigint, bigint, bigint, timestamptz, text) IS
 'Books a slot and returns the appointment, or raises the error of the first rule that refuses it. Call it as SELECT * FROM book_slot(...).
 user_id NULL: a walk-in. idempotency_key: the same key with the same request returns the first appointment again, also when both run at once.
 It succeeds exactly when the slot is in available_slots; it waits only for a transaction that is booking or freeing an overlapping time, at every isolation level.
-Errors: 23P01 slot_taken, SL001 outside_hours, SL002 notice_too_short, SL003 too_far_ahead, SL004 off_grid, SL005 not_offered, SL010 idempotency_conflict, P0002 not_found, 22004, 22023.';
+Errors: 23P01 slot_taken, SL001 outside_hours, SL002 notice_too_short, SL003 too_far_ahead, SL004 off_grid, SL005 not_offered, SL010 idempotency_conflict, P0002 not_found, 22004, 22023; 23503 when the barber, service or user is deleted at the same moment.';
 
 CREATE FUNCTION try_book_slot(barber_id bigint, service_id bigint, user_id bigint, starts_at timestamptz,
 	idempotency_key text DEFAULT NULL) RETURNS booking_outcome

@@ -40,7 +40,7 @@ SELECT * FROM test.slots(3001, '2026-03-03', '2026-03-09', 3001);
 INSERT INTO booking.working_hours (barber_id, weekday, opens, closes)
 VALUES (3021, 1, '01:00', '02:00'), (3021, 5, '05:00', '06:00'), (3021, 7, '07:00', '08:00');
 SELECT d.day, f.starts_at AT TIME ZONE 'UTC' AS opens
-FROM (VALUES (date '0001-01-01'), ('1969-12-29'), ('1999-12-31'), ('2000-01-01'), ('2000-01-02'), ('2000-01-03'), ('2026-03-01'),
+FROM (VALUES (date '0001-01-01'), ('1969-12-28'), ('1969-12-29'), ('1999-12-26'), ('1999-12-31'), ('2000-01-01'), ('2000-01-02'), ('2000-01-03'), ('2026-03-01'),
 	('9999-12-31')) d (day)
 LEFT JOIN LATERAL booking.free_time(3021, d.day) f ON true ORDER BY d.day;
 

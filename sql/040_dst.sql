@@ -189,6 +189,28 @@ SELECT * FROM booking.availability_by_day(4006, '2024-10-25', '2024-10-27', 4062
 SELECT * FROM test.slots(4006, '2024-03-30', '2024-03-31', 4061);
 SELECT * FROM test.slots(4006, '2024-10-26', '2024-10-27', 4061);
 
+-- St. John's, 2010-11-07 00:01 became 23:01 of the 6th: a minute of Sunday, then 59 of Saturday again.  On a clock grid of half
+-- hours Saturday has 23:30 twice and Sunday 00:00 twice, 49 each; their free time comes in two pieces, on either side of the switch.
+INSERT INTO booking.shops (id, name, time_zone, slot_interval_minutes, slot_anchor, max_advance_days)
+VALUES (4008, 'St. John''s', 'America/St_Johns', 30, 'clock', 3660);
+INSERT INTO booking.barbers (id, shop_id, name) VALUES (4082, 4008, 'Always');
+INSERT INTO booking.services (id, shop_id, name, duration_minutes) VALUES (4008, 4008, 'Half an hour', 30);
+INSERT INTO booking.barber_services (barber_id, service_id) VALUES (4082, 4008);
+INSERT INTO booking.working_hours (barber_id, weekday, opens, closes) SELECT 4082, n, '00:00', '24:00' FROM generate_series(1, 7) n;
+SET timezone = 'America/St_Johns';
+SET booking.now = '2010-11-01 00:00Z';
+SELECT * FROM booking.availability_by_day(4008, '2010-11-05', '2010-11-08', 4082);
+-- Asked for alone, Saturday does not contain Sunday's first midnight, nor Sunday Saturday's second 23:30.
+SELECT count(*), min(starts_at), max(starts_at) FROM booking.available_slots(4008, '2010-11-06');
+SELECT count(*), min(starts_at), max(starts_at) FROM booking.available_slots(4008, '2010-11-07');
+SELECT * FROM test.free(4082, '2010-11-06');
+SELECT * FROM test.free(4082, '2010-11-07');
+SELECT * FROM test.free(4082, '2010-11-06', '2010-11-07');
+-- During that first minute of Sunday, Saturday's second 23:30 can still be had.
+SET booking.now = '2010-11-07 02:30:30Z';
+SELECT starts_at FROM booking.available_slots(4008, '2010-11-06');
+SELECT starts_at FROM booking.next_slots(4008, NULL, 2);
+
 -- ---------------------------------------------------------------------------
 -- A day that never was: Apia had no 2011-12-30
 -- ---------------------------------------------------------------------------
@@ -202,6 +224,8 @@ SELECT * FROM test.free(4072, '2011-12-29', '2011-12-31');
 -- A night that begins on Thursday the 29th at 22:00 ends on Saturday at 06:00, 8 hours later.
 INSERT INTO booking.schedule_overrides (barber_id, on_date, opens, closes) VALUES (4071, '2011-12-29', '22:00', '06:00');
 SELECT * FROM test.slots(4007, '2011-12-29', '2011-12-31', 4071);
+-- Also when Saturday alone is asked for, whose own night begins at 22:00.
+SELECT * FROM test.slots(4007, '2011-12-31', NULL, 4071);
 -- Friday's hours lie in a gap of 24 hours and move forward by as much: to Saturday.
 INSERT INTO booking.barbers (id, shop_id, name) VALUES (4073, 4007, 'Friday');
 INSERT INTO booking.barber_services (barber_id, service_id) VALUES (4073, 4007);

@@ -53,6 +53,9 @@ INSERT INTO booking.working_hours (barber_id, weekday, opens, closes)
 VALUES (5004, 3, '00:00', '24:00'), (5004, 4, '00:00', '24:00'), (5005, 3, '06:00', '24:00'), (5005, 4, '00:00', '24:00');
 INSERT INTO booking.barber_services (barber_id, service_id) VALUES (5004, 5026), (5004, 5027), (5005, 5017);
 SELECT * FROM test.slots(5026, '2026-03-04', '2026-03-05');
+-- Within one piece as well: Friday 20:00 to 08:00 has 21:00, 00:00 and 07:00.
+INSERT INTO booking.working_hours (barber_id, weekday, opens, closes) VALUES (5004, 5, '20:00', '08:00');
+SELECT * FROM test.slots(5026, '2026-03-06', '2026-03-07');
 -- A step of a day: midnight on the clock, and the opening of each piece otherwise.
 SELECT * FROM test.slots(5027, '2026-03-04', '2026-03-05');
 SELECT * FROM test.slots(5017, '2026-03-04', '2026-03-05');
@@ -87,6 +90,12 @@ SELECT * FROM test.slots(5035, '2026-03-09');
 INSERT INTO booking.appointments (id, barber_id, service_id, starts_at, ends_at)
 VALUES (5001, 5003, 5031, '2026-03-09 09:45-04', '2026-03-09 10:00-04');
 SELECT * FROM test.slots(5035, '2026-03-09');
+-- At 10:30 the grid still counts from 10:05: what was busy before matters, though nobody can book it any more.
+SET booking.now = '2026-03-09 10:30-04';
+SELECT * FROM test.slots(5035, '2026-03-09');
+SELECT available, reason FROM booking.check_slot(5003, 5035, '2026-03-09 10:35-04');
+SELECT available, reason FROM booking.check_slot(5003, 5035, '2026-03-09 10:40-04');
+SET booking.now = '2026-03-01 12:00-05';
 -- Busy from 11:00 to 11:10 too: the gap's last start is 11:00 - 10 - 30 = 10:20, so 10:05 alone, and 11:15 after it.
 INSERT INTO booking.appointments (id, barber_id, service_id, starts_at, ends_at)
 VALUES (5002, 5003, 5031, '2026-03-09 11:00-04', '2026-03-09 11:10-04');

@@ -74,6 +74,11 @@ INSERT INTO booking.appointments (barber_id, service_id, starts_at, ends_at, bus
 VALUES (6001, 6001, '2026-03-14 10:00-04', '2026-03-15 10:00-04', '2026-03-14 10:00-04', '2026-03-16 10:00-04');
 SELECT day, slots, left(starts, 5) AS first, right(starts, 5) AS last FROM test.slots(6001, '2026-03-14', '2026-03-16', 6001);
 
+-- It is found from its last hour alone, by the reads and by the guard.
+SELECT slots, left(starts, 5) AS first FROM test.slots(6001, '2026-03-16', NULL, 6001);
+SELECT test.brief('INSERT INTO booking.appointments (barber_id, service_id, starts_at, ends_at)
+	VALUES (6001, 6001, ''2026-03-16 09:00-04'', ''2026-03-16 09:30-04'')');
+
 -- ---------------------------------------------------------------------------
 -- Half open, to the microsecond
 -- ---------------------------------------------------------------------------

@@ -137,6 +137,7 @@ SELECT v.what, c.* FROM (VALUES
 	(13, 'ends after closing', 9001, 9001, '2026-03-09 11:15-04'),
 	(14, 'no hours, and off the grid', 9001, 9001, '2026-03-09 12:07-04'),
 	(15, 'off the grid', 9001, 9001, '2026-03-11 09:30-04'),
+	(15.5, 'off the grid, until closing', 9001, 9003, '2026-03-11 11:30-04'),
 	(16, 'off the grid by a microsecond', 9001, 9001, '2026-03-11 09:00:00.000001-04'),
 	(17, 'off the grid, and taken', 9001, 9001, '2026-03-09 10:30-04'),
 	(18, 'taken', 9001, 9001, '2026-03-09 10:00-04')

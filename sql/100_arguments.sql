@@ -87,7 +87,7 @@ SELECT available, reason FROM booking.check_slot(10001, 10001, '4713-01-01 00:00
 SELECT v.n, test.brief(format('SELECT * FROM booking.next_slots(10001, NULL, %s)', v.n))
 FROM (VALUES ('0'), ('-1'), ('1'), ('10000'), ('10001'), ('2147483647'), ('-2147483648')) v (n);
 
--- Ids that are not there; an unknown service is found out before an unknown barber is.
+-- Ids that are not there.
 SELECT v.call, test.brief('SELECT * FROM booking.' || v.call) FROM (VALUES
 	('available_slots(10999, ''2026-03-02'')'),
 	('available_slots(10001, ''2026-03-02'', NULL, 10999)'),
@@ -140,7 +140,7 @@ FROM (VALUES
 	('10001, 10001, 10001, ''2026-03-02 09:00Z'', NULL'),
 	('10001, 10001, 10001, ''2026-03-02 09:00Z'', '''''),
 	('10001, 10001, 10001, ''2026-03-02 09:00Z'', repeat(''k'', 200)'),
-	('10001, 10001, 10001, ''2026-03-02 09:00Z'', repeat(''ä'', 200)'),
+	('10001, 10001, 10001, ''2026-03-02 09:00Z'', repeat(chr(228), 200)'),
 	('10001, 10001, 10001, ''2026-03-02 09:00Z'', repeat(''k'', 201)'),
 	('10001, 10001, 10001, ''2026-03-02 09:00Z'', repeat(''k'', 100000)')
 ) v (arguments);
@@ -154,7 +154,7 @@ SELECT test.error('SELECT booking.book_slot(10001, 10001, 10999, ''2026-03-02 09
 
 -- A key is text and nothing else: quotes, statements, line ends and percent signs are stored and found as they are.
 SELECT n, length(k) AS length, (b1).id = (b2).id AS same_appointment
-FROM unnest(ARRAY[E'O\'Hara"s', E'\'; DROP TABLE booking.appointments; --', E'two\nlines\ttab', '%s%n%d', '$1', E'\\', ' ', 'schlüssel', 'NULL'])
+FROM unnest(ARRAY[E'O\'Hara"s', E'\'; DROP TABLE booking.appointments; --', E'two\nlines\ttab', '%s%n%d', '$1', E'\\', ' ', 'schl' || chr(252) || 'ssel', 'NULL'])
 	WITH ORDINALITY u (k, n),
 	LATERAL (SELECT booking.book_slot(10001, 10001, 10001, timestamptz '2026-03-02 09:00Z' + n * interval '7 days', k) AS b1) one,
 	LATERAL (SELECT booking.book_slot(10001, 10001, 10001, timestamptz '2026-03-02 09:00Z' + n * interval '7 days', k) AS b2) two
@@ -174,11 +174,11 @@ SELECT cancel_reason FROM booking.appointments WHERE idempotency_key = '$1';
 -- ensure_user
 -- ---------------------------------------------------------------------------
 
-SELECT v.email, test.brief(format('SELECT booking.ensure_user(%L)', v.email))
+SELECT left(v.email, 40) AS email, length(v.email), test.brief(format('SELECT booking.ensure_user(%L)', v.email))
 FROM (VALUES (NULL), (''), (' '), ('ann'), ('@'), ('ann@'), ('@example.org'), ('a@b@c'), ('a b@example.org'), (E'a@example.org\nb'),
 	(E'a\t@example.org'), ('Ann <ann@example.org>'), ('x@example.org; DELETE FROM booking.users'), (repeat('a', 243) || '@example.org'),
 	(repeat('a', 100000) || '@example.org'), ('o''hara@example.org'), ('"; --@example.org'), ('x''||pg_sleep(9)||''@example.org'),
-	('$1@example.org'), ('grüße@example.org')) v (email);
+	('$1@example.org')) v (email);
 SELECT test.error('SELECT booking.ensure_user(NULL)');
 SELECT test.error('SELECT booking.ensure_user(''ann'')');
 -- The same address in any letters, with spaces around it, is the same user, whose name and phone stay.
@@ -186,8 +186,8 @@ SELECT booking.ensure_user('New@Example.org', 'New', '555-1') AS id \gset
 SELECT booking.ensure_user('nEW@eXAMPLE.ORG', 'Other', '555-2') = :id AS same, booking.ensure_user('  new@example.org ') = :id AS trimmed;
 SELECT email, name, phone, is_active FROM booking.users WHERE id = :id;
 -- Name and phone are text, and may be missing.
-SELECT u.email, u.name, u.phone FROM booking.users u
-WHERE u.id = booking.ensure_user('bobby@example.org', E'Robert\'); DROP TABLE booking.users; --', NULL);
+SELECT booking.ensure_user('bobby@example.org', E'Robert\'); DROP TABLE booking.users; --', NULL) AS bobby \gset
+SELECT email, name, phone FROM booking.users WHERE id = :bobby;
 -- An inactive account of that address is left alone, and another one made.
 UPDATE booking.users SET is_active = false WHERE id = :id;
 SELECT booking.ensure_user('new@example.org') <> :id AS another;

@@ -100,8 +100,7 @@ set_defaults(EState *estate, Relation rel, TupleTableSlot *slot)
 		bool		is_ours = false;
 		Node	   *expression;
 
-		if (attribute->attisdropped || attribute->attgenerated ||
-			!(attribute->atthasdef || attribute->attidentity))
+		if (attribute->attisdropped || attribute->attgenerated)
 			continue;
 		for (int c = 0; c <= APPT_CANCEL_REASON && !is_ours; c++)
 			is_ours = catalog_column(APPOINTMENTS, c) == i + 1;
@@ -311,11 +310,22 @@ static bool
 check_rules(const Request *request, Offer *offer, Refusal *refusal)
 {
 	BusyReader *reader = NULL;
+	Refusal		user_refusal;
+	bool		offered;
 	bool		allowed;
 
-	if (!find_offer(schedule_begin(), request->barber_id,
-					request->service_id, offer, refusal) ||
-		!check_user(request, refusal))
+	offered = find_offer(schedule_begin(), request->barber_id,
+						 request->service_id, offer, refusal);
+	if (!offered && refusal->reason == NOT_FOUND)
+		return false;
+	/* an unknown user is said before "not offered" is */
+	if (!check_user(request, &user_refusal) &&
+		(offered || user_refusal.reason == NOT_FOUND))
+	{
+		*refusal = user_refusal;
+		return false;
+	}
+	if (!offered)
 		return false;
 	if (offer->rule.anchor == ANCHOR_PACKED)
 		reader = busy_open();
@@ -325,29 +335,49 @@ check_rules(const Request *request, Offer *offer, Refusal *refusal)
 	return allowed;
 }
 
+typedef enum Decision
+{
+	DECIDED_NO, DECIDED_YES, DECIDE_AGAIN
+} Decision;
+
+/*
+ * Whether a repeated request has its answer already; if so, *decision is it.
+ */
+static bool
+is_repeated(Relation rel, const Request *request,
+			TupleTableSlot *appointment, Refusal *refusal,
+			Decision *decision)
+{
+	if (request->key == NULL ||
+		!guard_find_key(rel, request->key, appointment))
+		return false;
+	*decision = is_same_request(request, appointment, refusal) ?
+		DECIDED_YES : DECIDED_NO;
+	return true;
+}
+
 /*
  * Books, or answers a repeated request, and leaves the appointment in
  * *appointment; or refuses.  A repeated request is recognized before any rule
  * is asked (the slot is no longer free, after all), and again before a "no",
  * since its first run may have ended meanwhile.
  */
-static bool
+static Decision
 decide(Relation rel, const Request *request, TupleTableSlot *appointment,
 	   Refusal *refusal)
 {
 	Offer		offer;
+	Decision	decision;
 	Claim		claim = {.barber_id = request->barber_id,
 	.key = request->key};
 
-	if (request->key != NULL &&
-		guard_find_key(rel, request->key, appointment))
-		return is_same_request(request, appointment, refusal);
+	if (is_repeated(rel, request, appointment, refusal, &decision))
+		return decision;
 	if (!check_rules(request, &offer, refusal))
 	{
-		if (request->key != NULL &&
-			guard_find_key(rel, request->key, appointment))
-			return is_same_request(request, appointment, refusal);
-		return false;
+		if (is_repeated(rel, request, appointment, refusal, &decision))
+			return decision;
+		return DECIDED_NO;
 	}
 
 	claim.busy_from = request->starts_at - offer.rule.buffer_before_us;
@@ -355,33 +385,41 @@ decide(Relation rel, const Request *request, TupleTableSlot *appointment,
 		offer.rule.buffer_after_us;
 	switch (guard_enter(rel, &claim, appointment))
 	{
-		case CLAIM_REPEATED:
-			return is_same_request(request, appointment, refusal);
-		case CLAIM_TAKEN:
-			return refuse_overlap(refusal, claim.barber_id, claim.busy_from,
-								  claim.busy_until);
 		case CLAIM_GRANTED:
+			store_appointment(rel, request, &offer, &claim, appointment);
+			return DECIDED_YES;
+		case CLAIM_REPEATED:
+			return is_same_request(request, appointment, refusal) ?
+				DECIDED_YES : DECIDED_NO;
+		case CLAIM_TAKEN:
+			refuse_overlap(refusal, claim.barber_id, claim.busy_from,
+						   claim.busy_until);
+			return DECIDED_NO;
+		case CLAIM_WAITED:
 			break;
 	}
-	store_appointment(rel, request, &offer, &claim, appointment);
-	return true;
+	return DECIDE_AGAIN;
 }
 
 /*
  * Runs a request with a snapshot that sees what this transaction has done so
- * far, also earlier in the same statement.
+ * far, also earlier in the same statement; after a wait with another, since
+ * the rules may have changed meanwhile.
  */
 static bool
 book(const char *function, const Request *request, Relation rel,
 	 TupleTableSlot *appointment, Refusal *refusal)
 {
-	bool		booked;
+	Decision	decision;
 
 	PreventCommandIfReadOnly(function);
-	PushActiveSnapshot(GetTransactionSnapshot());
-	booked = decide(rel, request, appointment, refusal);
-	PopActiveSnapshot();
-	return booked;
+	do
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		decision = decide(rel, request, appointment, refusal);
+		PopActiveSnapshot();
+	} while (decision == DECIDE_AGAIN);
+	return decision == DECIDED_YES;
 }
 
 /*

@@ -22,8 +22,25 @@ void		_PG_init(void);
 static char *now_setting = NULL;
 static TimestampTz fixed_now;	/* DT_NOEND: the clock decides */
 
+static bool
+decode_now(const char *text, struct pg_tm *tm, fsec_t *fsec, int *tz)
+{
+	int			dtype;
+	int			field_count;
+	char	   *field[MAXDATEFIELDS];
+	int			ftype[MAXDATEFIELDS];
+	char		workbuf[MAXDATELEN + MAXDATEFIELDS];
+
+	return ParseDateTime(text, workbuf, sizeof(workbuf), field, ftype,
+						 MAXDATEFIELDS, &field_count) == 0 &&
+		booking_decode_datetime(field, ftype, field_count, &dtype,
+								tm, fsec, tz) == 0 &&
+		dtype == DTK_DATE;
+}
+
 /*
- * Reads a setting of booking.now.  The empty string means the clock.
+ * Reads a setting of booking.now.  The empty string means the clock.  A text
+ * that can be decoded with no place for a zone has none, and is refused.
  */
 static bool
 parse_now(const char *text, TimestampTz *result)
@@ -31,20 +48,12 @@ parse_now(const char *text, TimestampTz *result)
 	struct pg_tm tm;
 	fsec_t		fsec;
 	int			tz;
-	int			dtype;
-	int			field_count;
-	char	   *field[MAXDATEFIELDS];
-	int			ftype[MAXDATEFIELDS];
-	char		workbuf[MAXDATELEN + MAXDATEFIELDS];
 
 	*result = DT_NOEND;
 	if (text[0] == '\0')
 		return true;
-	return ParseDateTime(text, workbuf, sizeof(workbuf), field, ftype,
-						 MAXDATEFIELDS, &field_count) == 0 &&
-		booking_decode_datetime(field, ftype, field_count, &dtype,
-								&tm, &fsec, &tz) == 0 &&
-		dtype == DTK_DATE &&
+	return !decode_now(text, &tm, &fsec, NULL) &&
+		decode_now(text, &tm, &fsec, &tz) &&
 		tm.tm_year >= 1900 && tm.tm_year < 10000 &&
 		tm2timestamp(&tm, fsec, &tz, result) == 0;
 }

@@ -414,7 +414,7 @@ typedef struct Claim
 
 typedef enum ClaimResult
 {
-	CLAIM_GRANTED, CLAIM_TAKEN, CLAIM_REPEATED
+	CLAIM_GRANTED, CLAIM_TAKEN, CLAIM_REPEATED, CLAIM_WAITED
 } ClaimResult;
 
 extern void guard_init(void);

@@ -338,6 +338,7 @@ catalog_open(TableId table, LOCKMODE lockmode)
 		Relation	rel;
 		Oid			relid;
 
+		CHECK_FOR_INTERRUPTS();
 		catalog_refresh();
 		relid = tables[table].relid;
 		rel = try_relation_open(relid, lockmode);

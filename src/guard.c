@@ -273,8 +273,9 @@ look(Relation appointments, const Claim *claim, TupleTableSlot *repeated,
 
 /*
  * Opens a passage for a claim.  GRANTED: it is open, write the row and leave.
- * TAKEN, REPEATED: none is open; of a repeated request *repeated has the
- * appointment.  The caller holds RowExclusiveLock on appointments.
+ * Else none is open.  REPEATED: *repeated has the appointment that answers the
+ * request.  WAITED: for another transaction, any time; ask everything again.
+ * The caller holds RowExclusiveLock on appointments.
  *
  * Where many want one time, the first to enter settles it for all: so whoever
  * finds the lock taken looks again when it is free, and only then queues.
@@ -311,7 +312,7 @@ guard_enter(Relation appointments, const Claim *claim,
 		if (sight == SIGHT_REPEATED)
 			return CLAIM_REPEATED;
 		wait_for(&holder);
-		queue = false;
+		return CLAIM_WAITED;
 	}
 }
 

@@ -505,13 +505,17 @@ booking_check_time_zone(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 	HeapTuple	row;
+	Datum		zone;
+	bool		isnull;
 
 	catalog_check_trigger(fcinfo, SHOPS, SHOPS,
 						  TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE,
 						  "check_time_zone");
 	row = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ?
 		trigger->tg_newtuple : trigger->tg_trigtuple;
-	find_zone(text_value(row, RelationGetDescr(trigger->tg_relation), SHOPS,
-						 SHOP_TIME_ZONE));
+	zone = row_value(row, RelationGetDescr(trigger->tg_relation), SHOPS,
+					 SHOP_TIME_ZONE, &isnull);
+	if (!isnull)				/* NOT NULL will refuse it */
+		find_zone(TextDatumGetCString(zone));
 	return PointerGetDatum(row);
 }

@@ -1,0 +1,107 @@
+--
+-- Every index earns its keep: each is used by a call that people make.  An
+-- index that no line below names is dead weight for every writer.
+--
+SET client_min_messages = warning;
+SET timezone = 'UTC';
+SET datestyle = 'ISO, YMD';
+SET booking.now = '2026-03-01 12:00Z';
+BEGIN;
+
+INSERT INTO booking.shops (id, name, slot_interval_minutes) SELECT n, 'Shop ' || n, 60 FROM generate_series(16001, 16500) n;
+INSERT INTO booking.barbers (id, shop_id, name) SELECT n, n, 'Barber ' || n FROM generate_series(16001, 16500) n;
+INSERT INTO booking.working_hours (barber_id, weekday, opens, closes)
+SELECT n, d, '09:00', '17:00' FROM generate_series(16001, 16500) n, generate_series(1, 7) d;
+INSERT INTO booking.services (id, shop_id, name, duration_minutes) SELECT n, n, 'Service ' || n, 60 FROM generate_series(16001, 16500) n;
+INSERT INTO booking.barber_services (barber_id, service_id) SELECT n, n FROM generate_series(16001, 16500) n;
+INSERT INTO booking.users (id, email) SELECT n, 'u' || n || '@example.org' FROM generate_series(16001, 16500) n;
+INSERT INTO booking.schedule_overrides (barber_id, on_date) SELECT n, '2026-04-01' FROM generate_series(16001, 16500) n;
+INSERT INTO booking.schedule_overrides (shop_id, on_date) SELECT n, '2026-04-02' FROM generate_series(16001, 16500) n;
+INSERT INTO booking.time_off (barber_id, starts_at, ends_at) SELECT n, '2026-04-03 00:00Z', '2026-04-04 00:00Z' FROM generate_series(16001, 16500) n;
+INSERT INTO booking.time_off (shop_id, starts_at, ends_at) SELECT n, '2026-04-05 00:00Z', '2026-04-06 00:00Z' FROM generate_series(16001, 16500) n;
+INSERT INTO booking.appointments (id, barber_id, service_id, user_id, starts_at, ends_at, idempotency_key)
+SELECT 16000 * 1000 + n * 10 + d, 16000 + n, 16000 + n, 16000 + n, timestamptz '2026-03-02 09:00Z' + d * interval '1 day',
+	timestamptz '2026-03-02 10:00Z' + d * interval '1 day', 'key ' || n || ' ' || d
+FROM generate_series(1, 500) n, generate_series(0, 9) d;
+ANALYZE booking.shops, booking.barbers, booking.services, booking.barber_services, booking.users, booking.appointments;
+
+-- How often a statement begins a scan of an index.
+CREATE FUNCTION pg_temp.scans(index_name text, statement text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	index oid := ('booking.' || index_name)::regclass;
+	before bigint := pg_stat_get_xact_numscans(index);
+BEGIN
+	EXECUTE statement;
+	RETURN pg_stat_get_xact_numscans(index) - before;
+END
+$$;
+
+-- ---------------------------------------------------------------------------
+-- Appointments
+-- ---------------------------------------------------------------------------
+
+-- Availability reads one index, once for a barber, whatever the number of days.
+SELECT v.statement, pg_temp.scans('idx_appointments_availability_check', 'SELECT * FROM booking.' || v.statement) AS scans FROM (VALUES
+	(1, 'available_slots(16001, ''2026-03-02'')'), (2, 'available_slots(16001, ''2026-03-02'', ''2026-05-30'')'),
+	(3, 'availability_by_day(16001, ''2026-03-02'', ''2026-05-30'')'), (4, 'free_time(16001, ''2026-03-02'', ''2026-05-30'')'),
+	(5, 'next_slots(16001)')) v (n, statement) ORDER BY n;
+-- The table itself is never read through, nor is any other index of it used.
+CREATE FUNCTION pg_temp.reads(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	before text[];
+	list text := '';
+	r record;
+BEGIN
+	CREATE TEMP TABLE counts ON COMMIT DROP AS
+	SELECT oid, relname, pg_stat_get_xact_numscans(oid) AS n FROM pg_class WHERE relnamespace = 'booking'::regnamespace AND relkind IN ('r', 'i');
+	EXECUTE statement;
+	SELECT string_agg(relname || ' ' || pg_stat_get_xact_numscans(oid) - n, ', ' ORDER BY relname COLLATE "C") INTO list
+	FROM counts WHERE pg_stat_get_xact_numscans(oid) <> n AND relname LIKE '%appointments%';
+	DROP TABLE counts;
+	RETURN list;
+END
+$$;
+SELECT pg_temp.reads('SELECT * FROM booking.available_slots(16001, ''2026-03-02'', ''2026-03-31'')');
+SELECT pg_temp.reads('SELECT * FROM booking.get_barber_availability(16001, ''2026-03-02'')');
+
+-- The guard looks into the same index, for book_slot and for raw writers: without and under the lock.
+SELECT pg_temp.scans('idx_appointments_availability_check', 'SELECT booking.book_slot(16001, 16001, 16001, ''2026-03-02 10:00Z'')') > 0 AS book_slot,
+	pg_temp.scans('idx_appointments_availability_check', 'INSERT INTO booking.appointments (id, barber_id, service_id, starts_at, ends_at)
+		VALUES (16001, 16002, 16002, ''2026-03-02 11:00Z'', ''2026-03-02 12:00Z'')') > 0 AS raw_insert;
+-- A refusal looks once.
+SELECT pg_temp.scans('idx_appointments_availability_check', 'SELECT booking.try_book_slot(16001, 16001, 16001, ''2026-03-02 10:00Z'')') AS refused;
+
+SELECT pg_temp.scans('idx_appointments_barber_date', 'SELECT * FROM booking.get_barber_availability(16001, ''2026-03-02'')') AS day_board,
+	pg_temp.scans('idx_appointments_user_status', 'SELECT * FROM booking.user_appointments(16001)') > 0 AS user_appointments,
+	pg_temp.scans('idx_appointments_user_status', 'SELECT * FROM booking.user_appointments(16001, false)') > 0 AS past_appointments,
+	pg_temp.scans('idx_appointments_idempotency_key', 'SELECT booking.book_slot(16001, 16001, 16001, ''2026-03-02 11:00Z'', ''new key'')') > 0 AS key,
+	pg_temp.scans('idx_appointments_idempotency_key', 'SELECT booking.book_slot(16001, 16001, 16001, ''2026-03-02 11:00Z'', ''new key'')') > 0 AS same_key,
+	pg_temp.scans('idx_appointments_idempotency_key', 'SELECT booking.book_slot(16001, 16001, 16001, ''2026-03-02 12:00Z'')') AS no_key;
+
+-- ---------------------------------------------------------------------------
+-- The lists of a page, and customers
+-- ---------------------------------------------------------------------------
+
+SELECT pg_temp.scans('idx_services_active', 'SELECT * FROM booking.active_services(16001)') > 0 AS services,
+	pg_temp.scans('idx_barbers_active', 'SELECT * FROM booking.active_barbers(16001)') > 0 AS barbers,
+	pg_temp.scans('idx_users_email_active', 'SELECT booking.ensure_user(''U16001@example.org'')') > 0 AS known_user,
+	pg_temp.scans('idx_users_email_active', 'SELECT booking.ensure_user(''new16001@example.org'')') > 0 AS new_user;
+
+-- ---------------------------------------------------------------------------
+-- Configuration: read through its indexes, once, and not again until something changes
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION pg_temp.compiles() RETURNS TABLE (index text, first bigint, again bigint) LANGUAGE plpgsql AS $$
+BEGIN
+	FOREACH index IN ARRAY ARRAY['idx_barber_services_service', 'idx_schedule_overrides_barber', 'idx_schedule_overrides_shop',
+		'idx_time_off_barber', 'idx_time_off_shop', 'idx_working_hours_barber'] LOOP
+		UPDATE booking.shops SET name = 'Renamed' WHERE id = 16003;
+		first := pg_temp.scans(index, 'SELECT * FROM booking.available_slots(16003, ''2026-03-02'')');
+		again := pg_temp.scans(index, 'SELECT * FROM booking.available_slots(16003, ''2026-03-03'')');
+		RETURN NEXT;
+	END LOOP;
+END
+$$;
+SELECT * FROM pg_temp.compiles();
+
+ROLLBACK;
