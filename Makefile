@@ -11,6 +11,7 @@ PGFILEDESC = "booking - live availability, and appointments that cannot overlap"
 MODULE_big = booking
 OBJS = \
 	src/arguments.o \
+	src/array.o \
 	src/availability.o \
 	src/board.o \
 	src/book.o \

@@ -140,13 +140,8 @@ add_slots(SlotArray *array, const Offer *offer, const StartList *starts)
 	int			needed = array->count + starts->count;
 
 	if (needed > array->capacity)
-	{
-		array->capacity = Max(needed, array->capacity * 2);
-		array->slots = array->slots == NULL ?
-			palloc_extended(array->capacity * sizeof(Slot),
-							MCXT_ALLOC_HUGE) :
-			repalloc_huge(array->slots, array->capacity * sizeof(Slot));
-	}
+		array->slots = grow_array(array->slots, &array->capacity, needed,
+								  sizeof(Slot));
 	for (int i = 0; i < starts->count; i++)
 	{
 		Slot	   *slot = &array->slots[array->count++];

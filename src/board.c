@@ -113,14 +113,8 @@ add_entry(Board *board, const Span *span, const char *kind,
 	BoardEntry *entry;
 
 	if (board->count == board->capacity)
-	{
-		int			capacity = Max(32, board->capacity * 2);
-
-		board->entries = board->entries == NULL ?
-			palloc(capacity * sizeof(BoardEntry)) :
-			repalloc(board->entries, capacity * sizeof(BoardEntry));
-		board->capacity = capacity;
-	}
+		board->entries = grow_array(board->entries, &board->capacity,
+									board->count + 1, sizeof(BoardEntry));
 	entry = &board->entries[board->count++];
 	entry->span = *span;
 	entry->kind = kind;

@@ -310,22 +310,19 @@ static bool
 check_rules(const Request *request, Offer *offer, Refusal *refusal)
 {
 	BusyReader *reader = NULL;
-	Refusal		user_refusal;
-	bool		offered;
+	Refusal		unknown;
 	bool		allowed;
 
-	offered = find_offer(schedule_begin(), request->barber_id,
-						 request->service_id, offer, refusal);
-	if (!offered && refusal->reason == NOT_FOUND)
-		return false;
-	/* an unknown user is said before "not offered" is */
-	if (!check_user(request, &user_refusal) &&
-		(offered || user_refusal.reason == NOT_FOUND))
+	if (!find_offer(schedule_begin(), request->barber_id,
+					request->service_id, offer, refusal))
 	{
-		*refusal = user_refusal;
+		/* an unknown user goes before "not offered" */
+		if (refusal->reason == NOT_OFFERED &&
+			!check_user(request, &unknown) && unknown.reason == NOT_FOUND)
+			*refusal = unknown;
 		return false;
 	}
-	if (!offered)
+	if (!check_user(request, refusal))
 		return false;
 	if (offer->rule.anchor == ANCHOR_PACKED)
 		reader = busy_open();

@@ -78,6 +78,11 @@ extern void read_date_range(FunctionCallInfo fcinfo, int from_arg,
 							int to_arg, DateADT *from_date,
 							DateADT *to_date);
 
+/* ---- array.c: growing arrays ---- */
+
+extern void *grow_array(void *rows, int *capacity, int needed,
+						Size row_size);
+
 /* ---- intervals.c: sorted half-open intervals ---- */
 
 typedef struct Span
@@ -259,7 +264,6 @@ typedef struct Shop
 	int			slot_interval_minutes;
 	int			min_notice_minutes;
 	int			max_advance_days;
-	int			cancellation_window_minutes;
 	Overrides	overrides;
 	SpanList	time_off;
 } Shop;

@@ -108,14 +108,8 @@ add_piece(OpenTime *open, const Span *span, TimestampTz anchor)
 	OpenPiece  *piece;
 
 	if (open->piece_count == open->piece_capacity)
-	{
-		int			capacity = Max(16, open->piece_capacity * 2);
-
-		open->pieces = open->pieces == NULL ?
-			palloc(capacity * sizeof(OpenPiece)) :
-			repalloc(open->pieces, capacity * sizeof(OpenPiece));
-		open->piece_capacity = capacity;
-	}
+		open->pieces = grow_array(open->pieces, &open->piece_capacity,
+								  open->piece_count + 1, sizeof(OpenPiece));
 	piece = &open->pieces[open->piece_count++];
 	piece->from = span->from;
 	piece->until = span->until;

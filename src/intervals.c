@@ -23,16 +23,9 @@ spans_add(SpanList *list, TimestampTz from, TimestampTz until)
 {
 	if (from >= until)
 		return;
-	if (list->capacity == 0)
-	{
-		list->capacity = 16;
-		list->spans = palloc(list->capacity * sizeof(Span));
-	}
-	else if (list->count == list->capacity)
-	{
-		list->capacity *= 2;
-		list->spans = repalloc(list->spans, list->capacity * sizeof(Span));
-	}
+	if (list->count == list->capacity)
+		list->spans = grow_array(list->spans, &list->capacity,
+								 list->count + 1, sizeof(Span));
 	list->spans[list->count].from = from;
 	list->spans[list->count].until = until;
 	list->count++;

@@ -60,14 +60,8 @@ static void *
 next_row(RowArray *array)
 {
 	if (array->count == array->capacity)
-	{
-		int			capacity = Max(4, array->capacity * 2);
-
-		array->rows = array->rows == NULL ?
-			palloc(capacity * array->row_size) :
-			repalloc(array->rows, capacity * array->row_size);
-		array->capacity = capacity;
-	}
+		array->rows = grow_array(array->rows, &array->capacity,
+								 array->count + 1, array->row_size);
 	return (char *) array->rows + array->row_size * array->count++;
 }
 
@@ -207,8 +201,6 @@ compile_shop(HeapTuple row, TupleDesc desc, void *state)
 										  SHOP_MIN_NOTICE, 0);
 	shop->max_advance_days = int4_value(row, desc, SHOPS,
 										SHOP_MAX_ADVANCE_DAYS, 0);
-	shop->cancellation_window_minutes =
-		int4_value(row, desc, SHOPS, SHOP_CANCELLATION_WINDOW, 0);
 }
 
 static bool
@@ -432,24 +424,30 @@ typedef bool (*EntryReader) (Schedule *schedule, void *entry,
 							 Snapshot snapshot);
 
 /*
- * Reads what is not there yet.  An entry is entered when it is complete, so
- * that an error half-way leaves none.
+ * Finds an entry, or reads it.  It is entered when it is complete, so that an
+ * error half-way leaves none; NULL when there is no such row.
  */
 static void *
-read_entry(Schedule *schedule, HTAB *table, int64 id, Size size,
+find_entry(Schedule *schedule, HTAB *table, int64 id, Size size,
 		   EntryReader reader)
 {
-	MemoryContext caller = MemoryContextSwitchTo(schedule->context);
+	void	   *entry = hash_search(table, &id, HASH_FIND, NULL);
+	void	   *compiled;
+	MemoryContext caller;
 	Snapshot	snapshot;
-	void	   *compiled = palloc0(size);
-	void	   *entry = NULL;
-	bool		found;
 
+	if (entry != NULL)
+		return entry;
+
+	caller = MemoryContextSwitchTo(schedule->context);
+	compiled = palloc0(size);
 	*(int64 *) compiled = id;
 	snapshot = RegisterSnapshot(schedule->is_kept ? GetLatestSnapshot() :
 								GetActiveSnapshot());
 	if (reader(schedule, compiled, snapshot))
 	{
+		bool		found;
+
 		entry = hash_search(table, &id, HASH_ENTER, &found);
 		memcpy(entry, compiled, size);
 	}
@@ -465,33 +463,22 @@ read_entry(Schedule *schedule, HTAB *table, int64 id, Size size,
 Shop *
 schedule_shop(Schedule *schedule, int64 shop_id)
 {
-	Shop	   *shop = hash_search(schedule->shops, &shop_id, HASH_FIND, NULL);
-
-	return shop != NULL ? shop :
-		read_entry(schedule, schedule->shops, shop_id, sizeof(Shop),
-				   read_shop);
+	return find_entry(schedule, schedule->shops, shop_id, sizeof(Shop),
+					  read_shop);
 }
 
 Barber *
 schedule_barber(Schedule *schedule, int64 barber_id)
 {
-	Barber	   *barber = hash_search(schedule->barbers, &barber_id,
-									 HASH_FIND, NULL);
-
-	return barber != NULL ? barber :
-		read_entry(schedule, schedule->barbers, barber_id, sizeof(Barber),
-				   read_barber);
+	return find_entry(schedule, schedule->barbers, barber_id, sizeof(Barber),
+					  read_barber);
 }
 
 Service *
 schedule_service(Schedule *schedule, int64 service_id)
 {
-	Service    *service = hash_search(schedule->services, &service_id,
-									  HASH_FIND, NULL);
-
-	return service != NULL ? service :
-		read_entry(schedule, schedule->services, service_id, sizeof(Service),
-				   read_service);
+	return find_entry(schedule, schedule->services, service_id,
+					  sizeof(Service), read_service);
 }
 
 PG_FUNCTION_INFO_V1(booking_check_time_zone);

@@ -48,14 +48,8 @@ add_start(Search *search, TimestampTz at)
 			return;
 	}
 	if (list->count == list->capacity)
-	{
-		int			capacity = Max(32, list->capacity * 2);
-
-		list->starts = list->starts == NULL ?
-			palloc(capacity * sizeof(TimestampTz)) :
-			repalloc(list->starts, capacity * sizeof(TimestampTz));
-		list->capacity = capacity;
-	}
+		list->starts = grow_array(list->starts, &list->capacity,
+								  list->count + 1, sizeof(TimestampTz));
 	if (list->count > 0 && list->starts[list->count - 1] >= at)
 		search->is_disordered = true;
 	list->starts[list->count++] = at;

@@ -1,0 +1,28 @@
+/*-------------------------------------------------------------------------
+ *
+ * array.c
+ *	  Growing arrays.
+ *
+ * An array is a pointer and a capacity, NULL and 0 at first; it lives in the
+ * context that is current when it first grows.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "booking.h"
+
+/*
+ * Returns the array with room for at least "needed" rows.  It may be larger
+ * than a gigabyte, as the slots of many barbers and dates can be.
+ */
+void *
+grow_array(void *rows, int *capacity, int needed, Size row_size)
+{
+	*capacity = Max(Max(needed, 16), *capacity * 2);
+	if (rows == NULL)
+		return palloc_extended(*capacity * row_size, MCXT_ALLOC_HUGE);
+	return repalloc_huge(rows, *capacity * row_size);
+}
