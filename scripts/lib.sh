@@ -33,9 +33,11 @@ have() {
 # ---- PostgreSQL --------------------------------------------------------------
 
 # Can extensions be built with this pg_config, and the server be started?
+# (Debian's client package brings PGXS, but not the headers.)
 usable_pg_config() {
-	local makefile bindir
+	local makefile headers bindir
 	makefile=$("$1" --pgxs 2>/dev/null) && [ -f "$makefile" ] &&
+		headers=$("$1" --includedir-server) && [ -f "$headers/postgres.h" ] &&
 		bindir=$("$1" --bindir) && [ -x "$bindir/postgres" ] && [ -x "$bindir/initdb" ]
 }
 
