@@ -12,23 +12,41 @@ MODULE_big = booking
 OBJS = \
 	src/arguments.o \
 	src/array.o \
+	src/assign.o \
+	src/attempt.o \
 	src/availability.o \
+	src/available_visits.o \
 	src/board.o \
 	src/book.o \
 	src/booking.o \
 	src/catalog.o \
+	src/change.o \
+	src/decide.o \
 	src/guard.o \
 	src/guard_triggers.o \
+	src/history.o \
 	src/hours.o \
 	src/intervals.o \
+	src/limits.o \
 	src/occupancy.o \
 	src/pages.o \
 	src/query.o \
 	src/reasons.o \
+	src/request.o \
+	src/reschedule.o \
 	src/result.o \
+	src/risk.o \
 	src/rules.o \
 	src/schedule.o \
+	src/series.o \
 	src/slots.o \
+	src/status.o \
+	src/steps.o \
+	src/store.o \
+	src/target.o \
+	src/visits.o \
+	src/waiting.o \
+	src/waitlist.o \
 	src/zone.o
 
 REGRESS = $(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)))
@@ -47,11 +65,14 @@ PG_CONFIG ?= pg_config
 # missing, and build in a copy of this tree.
 # ---------------------------------------------------------------------------
 
-SCRIPTED = quickstart stop test bench checkver help
+SCRIPTED = quickstart tour stop test bench checkver help
 .PHONY: all $(SCRIPTED)
 
 quickstart:
 	@scripts/quickstart
+
+tour:
+	@scripts/life
 
 stop:
 	@scripts/stop
@@ -71,6 +92,7 @@ help:
 	@echo "make installcheck run the tests against a running server that has it installed"
 	@echo ""
 	@echo "make quickstart   packages, build, private demo server, a tour of it"
+	@echo "make tour         an appointment's whole life, shown on the demo server"
 	@echo "make stop         end the demo server and remove its files"
 	@echo "make test         packages, build, private server, all tests; leaves nothing behind"
 	@echo "make bench        measure against what people would use instead"

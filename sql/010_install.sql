@@ -52,7 +52,7 @@ SELECT test.error('SELECT * FROM booking.available_slots(1, ''2026-03-02'')');
 SELECT test.error('SELECT * FROM booking.book_slot(1, 1, NULL, ''2026-03-02 10:00Z'')');
 SELECT test.error('SELECT * FROM booking.active_services(1)');
 
--- 9 tables, 13 indexes, 3 triggers that guard and 7 that watch the configuration: a missing line is a missing promise.
+-- 12 tables, 22 indexes, 6 triggers that guard and keep history, and 8 that watch the configuration: a missing line is a missing promise.
 SELECT * FROM booking.setup();
 
 -- The second call has nothing to do; a line here would mean that it changes what exists.

@@ -57,7 +57,11 @@ FROM (VALUES
 	('(name, hold_minutes) VALUES (''x'', NULL)'),
 	('(name, cancellation_window_minutes) VALUES (''x'', -1)'),
 	('(name, cancellation_window_minutes) VALUES (''x'', NULL)'),
+	('(name, waitlist_hold_minutes) VALUES (''x'', 0)'),
+	('(name, waitlist_hold_minutes) VALUES (''x'', 10081)'),
+	('(name, waitlist_hold_minutes) VALUES (''x'', NULL)'),
 	('(name, max_active_per_user) VALUES (''x'', 0)'),
+	('(name, prevent_user_overlap) VALUES (''x'', NULL)'),
 	('(name, assignment) VALUES (''x'', ''random'')'),
 	('(name, assignment) VALUES (''x'', NULL)'),
 	('(name, is_active) VALUES (''x'', NULL)'),
@@ -157,6 +161,31 @@ FROM (VALUES
 ) v (columns);
 SELECT v.columns, test.brief(format('UPDATE booking.barber_services SET %s WHERE barber_id = 2001', v.columns))
 FROM (VALUES ('duration_minutes = 0'), ('duration_minutes = 1441'), ('price_cents = -1')) v (columns);
+
+-- Steps: up to 20, in any order and with holes; never of a service that several customers share.
+INSERT INTO booking.services (id, shop_id, name, duration_minutes, capacity) VALUES (2002, 2001, 'Class', 60, 8);
+INSERT INTO booking.service_steps (service_id, position, work_minutes) VALUES (2001, 20, 1440), (2001, 1, 1)
+RETURNING position, gap_minutes;
+SELECT v.columns, test.brief(format('INSERT INTO booking.service_steps VALUES %s', v.columns))
+FROM (VALUES
+	('(2001, 1, 30, 0)'),
+	('(2999, 1, 30, 0)'),
+	('(NULL, 2, 30, 0)'),
+	('(2001, 0, 30, 0)'),
+	('(2001, 21, 30, 0)'),
+	('(2001, 2, 0, 0)'),
+	('(2001, 2, 1441, 0)'),
+	('(2001, 2, NULL, 0)'),
+	('(2001, 2, 30, -1)'),
+	('(2001, 2, 30, 1441)'),
+	('(2001, 2, 30, NULL)'),
+	('(2002, 1, 30, 0)')
+) v (columns);
+SELECT test.error('UPDATE booking.services SET capacity = 2 WHERE id = 2001');
+SELECT test.error('UPDATE booking.service_steps SET service_id = 2002 WHERE position = 20');
+DELETE FROM booking.service_steps WHERE service_id = 2001;
+UPDATE booking.services SET capacity = 2 WHERE id = 2001;
+UPDATE booking.services SET capacity = 1 WHERE id = 2001;
 
 -- The same address in other letters is the same customer, unless the old account is inactive.
 SELECT v.columns, test.brief(format('INSERT INTO booking.users %s', v.columns))
@@ -259,7 +288,12 @@ FROM (VALUES
 	(', idempotency_key', '2001, 2001, ''2026-03-03 09:00Z'', ''2026-03-03 10:00Z'', '''''),
 	(', idempotency_key', '2001, 2001, ''2026-03-03 09:00Z'', ''2026-03-03 10:00Z'', repeat(''k'', 201)'),
 	(', idempotency_key', '2001, 2001, ''2026-03-03 09:00Z'', ''2026-03-03 10:00Z'', ''used'''),
-	(', id', '2001, 2001, ''2026-03-03 09:00Z'', ''2026-03-03 10:00Z'', 2001')
+	(', id', '2001, 2001, ''2026-03-03 09:00Z'', ''2026-03-03 10:00Z'', 2001'),
+	(', cancelled_by', '2001, 2001, ''2026-03-03 09:00Z'', ''2026-03-03 10:00Z'', ''shop'''),
+	(', status, cancelled_by', '2001, 2001, ''2026-03-03 09:00Z'', ''2026-03-03 10:00Z'', ''cancelled'', ''nobody'''),
+	(', part_of', '2001, 2001, ''2026-03-03 09:00Z'', ''2026-03-03 10:00Z'', 2999'),
+	(', id, part_of', '2001, 2001, ''2026-03-03 09:00Z'', ''2026-03-03 10:00Z'', 2099, 2099'),
+	(', is_assigned', '2001, 2001, ''2026-03-03 09:00Z'', ''2026-03-03 10:00Z'', NULL')
 ) v (columns, row);
 
 -- Infinite times are refused too; which rule sees them first differs between server versions.
@@ -273,9 +307,40 @@ INSERT INTO booking.appointments (barber_id, service_id, starts_at, ends_at, bus
 VALUES (2001, 2001, '2026-03-10 09:00Z', '2026-03-11 09:00Z', '2026-03-09 21:00Z', '2026-03-11 21:00Z')
 RETURNING busy_until - busy_from AS busy;
 
--- A row that others refer to stays.
+-- A wish that can be fulfilled, once for each customer while it is not.
+INSERT INTO booking.waitlist (user_id, service_id, earliest, latest) VALUES (2001, 2001, '2026-03-03 09:00Z', '2026-03-03 10:00Z')
+RETURNING status, barber_id, appointment_id, served_at;
+SELECT v.columns, test.brief(format('INSERT INTO booking.waitlist (user_id, service_id, earliest, latest%s) VALUES (%s)',
+	v.columns, v.row))
+FROM (VALUES
+	('', 'NULL, 2001, ''2026-03-03 09:00Z'', ''2026-03-04 09:00Z'''),
+	('', '2999, 2001, ''2026-03-03 09:00Z'', ''2026-03-04 09:00Z'''),
+	('', '2001, 2999, ''2026-03-03 09:00Z'', ''2026-03-04 09:00Z'''),
+	(', barber_id', '2001, 2001, ''2026-03-03 09:00Z'', ''2026-03-04 09:00Z'', 2999'),
+	('', '2001, 2001, ''2026-03-03 09:00Z'', ''2026-03-03 09:00Z'''),
+	('', '2001, 2001, ''-infinity'', ''2026-03-03 09:00Z'''),
+	('', '2001, 2001, ''2026-03-03 09:00Z'', ''infinity'''),
+	(', status', '2001, 2001, ''2026-03-03 09:00Z'', ''2026-03-04 09:00Z'', ''maybe'''),
+	(', status', '2001, 2001, ''2026-03-03 09:00Z'', ''2026-03-04 09:00Z'', NULL'),
+	(', appointment_id', '2001, 2001, ''2026-03-03 09:00Z'', ''2026-03-04 09:00Z'', 2999'),
+	('', '2001, 2001, ''2026-03-03 09:00Z'', ''2026-03-03 10:00Z'''),
+	(', barber_id', '2001, 2001, ''2026-03-03 09:00Z'', ''2026-03-03 10:00Z'', 2001'),
+	(', status', '2001, 2001, ''2026-03-03 09:00Z'', ''2026-03-03 10:00Z'', ''left''')
+) v (columns, row);
+
+-- A row that others refer to stays; parts go with the first, steps with their service.
 SELECT test.brief('DELETE FROM booking.barbers WHERE id = 2001');
 SELECT test.brief('DELETE FROM booking.users WHERE id = 2001');
 SELECT test.brief('DELETE FROM booking.shops WHERE id = 2001');
+INSERT INTO booking.appointments (id, barber_id, service_id, starts_at, ends_at, part_of)
+VALUES (2010, 2001, 2001, '2026-03-17 09:00Z', '2026-03-17 10:00Z', NULL), (2011, 2001, 2001, '2026-03-17 11:00Z', '2026-03-17 12:00Z', 2010);
+UPDATE booking.waitlist SET status = 'served', appointment_id = 2010;
+DELETE FROM booking.appointments WHERE id = 2010;
+SELECT id FROM booking.appointments WHERE id IN (2010, 2011);
+SELECT status, appointment_id FROM booking.waitlist WHERE user_id = 2001;
+INSERT INTO booking.services (id, shop_id, name, duration_minutes) VALUES (2003, 2001, 'Colour', 60);
+INSERT INTO booking.service_steps (service_id, position, work_minutes) VALUES (2003, 1, 30);
+DELETE FROM booking.services WHERE id = 2003;
+SELECT count(*) FROM booking.service_steps WHERE service_id = 2003;
 
 ROLLBACK;

@@ -233,4 +233,14 @@ INSERT INTO booking.working_hours (barber_id, weekday, opens, closes) VALUES (40
 SELECT * FROM test.slots(4007, '2011-12-28', '2012-01-05', 4073);
 SELECT * FROM test.slots(4007, '2011-12-30', NULL, 4073);
 
+-- ---------------------------------------------------------------------------
+-- The last instant there is
+-- ---------------------------------------------------------------------------
+
+-- A question about it must not spoil what is known of the zone: summer stays summer.
+SET booking.now = '2025-01-01 00:00Z';
+SELECT available, reason FROM booking.check_slot(4011, 4001, '294276-12-31 23:19:59Z');
+SELECT available, reason FROM booking.check_slot(4011, 4001, '4713-01-01 00:00Z BC');
+SELECT min(starts_at AT TIME ZONE 'UTC') FROM booking.available_slots(4001, '2025-07-05', '2025-07-05', 4011);
+
 ROLLBACK;

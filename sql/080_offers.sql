@@ -29,7 +29,7 @@ UPDATE booking.users SET is_active = false WHERE id = 8002;
 
 -- Of all who offer it, by start, then barber.  Ann and Dan: 09:00 to 10:30; Bob's 45 minutes end by 11:00 from 10:00 at the latest.
 -- Cid, who offers nothing, is not among them.
-SELECT n, barber_id, starts_at, ends_at FROM booking.available_slots(8001, '2026-03-02') WITH ORDINALITY s (barber_id, starts_at, ends_at, n);
+SELECT n, barber_id, starts_at, ends_at FROM booking.available_slots(8001, '2026-03-02') WITH ORDINALITY s (barber_id, starts_at, ends_at, seats_left, n);
 SELECT barber_id, starts_at FROM booking.next_slots(8001, NULL, 4);
 -- One barber of them.
 SELECT barber_id, starts_at, ends_at FROM booking.available_slots(8001, '2026-03-02', barber_id => 8002);

@@ -142,7 +142,15 @@ FROM (VALUES
 	('10001, 10001, 10001, ''2026-03-02 09:00Z'', repeat(''k'', 200)'),
 	('10001, 10001, 10001, ''2026-03-02 09:00Z'', repeat(chr(228), 200)'),
 	('10001, 10001, 10001, ''2026-03-02 09:00Z'', repeat(''k'', 201)'),
-	('10001, 10001, 10001, ''2026-03-02 09:00Z'', repeat(''k'', 100000)')
+	('10001, 10001, 10001, ''2026-03-02 09:00Z'', repeat(''k'', 100000)'),
+	('10001, 10001, 10001, ''2026-03-02 09:00Z'', NULL, ''{}'''),
+	('10001, 10001, 10001, ''2026-03-02 09:00Z'', NULL, ''{hours,notice,grid,horizon,limits,window}'''),
+	('10001, 10001, 10001, ''2026-03-02 09:00Z'', NULL, ''{{hours,grid},{grid,limits}}'''),
+	('10001, 10001, 10001, ''2026-03-02 09:00Z'', NULL, ''{overlap}'''),
+	('10001, 10001, 10001, ''2026-03-02 09:00Z'', NULL, ''{hours,Hours}'''),
+	('10001, 10001, 10001, ''2026-03-02 09:00Z'', NULL, ''{NULL}'''),
+	('NULL, 10999, 10001, ''2026-03-02 09:00Z'''),
+	('NULL, 10001, 10999, ''2026-03-02 09:00Z''')
 ) v (arguments);
 SELECT reason FROM booking.try_book_slot(10001, 10001, 10001, '294276-12-31 23:59:59Z');
 SELECT reason FROM booking.try_book_slot(10001, 10001, 10001, '4713-01-01 00:00 BC');
@@ -151,6 +159,9 @@ SELECT reason FROM booking.try_book_slot(10001, 10001, 10999, '2026-03-02 09:00Z
 SELECT test.error('SELECT booking.book_slot(10001, 10001, NULL, NULL)');
 SELECT test.error('SELECT booking.book_slot(10001, 10001, NULL, ''2026-03-02 09:00Z'', repeat(''k'', 201))');
 SELECT test.error('SELECT booking.book_slot(10001, 10001, 10999, ''2026-03-02 09:00Z'')');
+SELECT test.error('SELECT booking.book_slot(10001, 10001, NULL, ''2026-03-02 09:00Z'', NULL, ''{overlap}'')');
+-- An appointment to be moved has to be there.
+SELECT test.error('SELECT * FROM booking.available_slots(10001, ''2026-03-02'', NULL, NULL, 10999)');
 
 -- A key is text and nothing else: quotes, statements, line ends and percent signs are stored and found as they are.
 SELECT n, length(k) AS length, (b1).id = (b2).id AS same_appointment

@@ -115,7 +115,7 @@ SELECT pg_temp.starts();
 BEGIN;
 ALTER TABLE booking.services ADD colour text DEFAULT 'blue', ADD size int;
 SELECT pg_temp.starts();
-ALTER TABLE booking.services DROP colour, DROP capacity;
+ALTER TABLE booking.services DROP colour, DROP capacity, ADD capacity int NOT NULL DEFAULT 1;
 SELECT pg_temp.starts();
 UPDATE booking.services SET duration_minutes = 60 WHERE id = 14001;
 SELECT pg_temp.starts();

@@ -13,8 +13,11 @@ CREATE ROLE regress_booking_front;
 CREATE ROLE regress_booking_clerk;
 CREATE ROLE regress_booking_nobody;
 GRANT USAGE ON SCHEMA booking TO regress_booking_front, regress_booking_clerk;
-GRANT EXECUTE ON FUNCTION booking.book_slot, booking.try_book_slot, booking.cancel_appointment, booking.ensure_user,
-	booking.user_appointments, booking.get_barber_availability TO regress_booking_clerk;
+GRANT EXECUTE ON FUNCTION booking.book_slot, booking.try_book_slot, booking.hold_slot, booking.book_visit, booking.book_series,
+	booking.confirm_appointment, booking.decline_appointment, booking.cancel_appointment, booking.reschedule_appointment,
+	booking.check_in, booking.complete_appointment, booking.mark_no_show, booking.expire_holds, booking.join_waitlist,
+	booking.leave_waitlist, booking.ensure_user, booking.user_appointments, booking.get_barber_availability,
+	booking.appointments_at_risk TO regress_booking_clerk;
 -- The tables belong to somebody who is no superuser.
 GRANT USAGE ON SCHEMA booking TO regress_booking_owner;
 DO $$
@@ -27,7 +30,7 @@ BEGIN
 END
 $$;
 
-INSERT INTO booking.shops (id, name, slot_interval_minutes) VALUES (15001, 'Privileges', 60);
+INSERT INTO booking.shops (id, name, slot_interval_minutes, assignment) VALUES (15001, 'Privileges', 60, 'round_robin');
 INSERT INTO booking.barbers (id, shop_id, name) VALUES (15001, 15001, 'Pam');
 INSERT INTO booking.working_hours (barber_id, weekday, opens, closes) VALUES (15001, 1, '09:00', '12:00');
 INSERT INTO booking.services (id, shop_id, name, duration_minutes) VALUES (15001, 15001, 'Cut', 60);
@@ -44,7 +47,15 @@ SELECT v.call, test.brief('SELECT * FROM booking.' || v.call) FROM (VALUES
 	(5, 'check_slot(15001, 15001, ''2026-03-02 10:00Z'')'), (6, 'active_services(15001)'), (7, 'active_barbers(15001, 15001)'),
 	(8, 'get_barber_availability(15001, ''2026-03-02'')'), (9, 'user_appointments(15001)'),
 	(10, 'book_slot(15001, 15001, 15001, ''2026-03-02 10:00Z'')'), (11, 'try_book_slot(15001, 15001, 15001, ''2026-03-02 10:00Z'')'),
-	(12, 'cancel_appointment(15001)'), (13, 'ensure_user(''new@example.org'')'), (14, 'setup()'), (15, 'shops'), (16, 'appointments')
+	(12, 'cancel_appointment(15001)'), (13, 'ensure_user(''new@example.org'')'), (14, 'setup()'), (15, 'shops'), (16, 'appointments'),
+	(17, 'available_visits(ARRAY[15001], ''2026-03-02'', ''2026-03-02'')'), (18, 'appointments_at_risk(15001)'),
+	(19, 'hold_slot(15001, 15001, 15001, ''2026-03-02 10:00Z'')'),
+	(20, 'book_visit(15001, ARRAY[ROW(15001, 15001, ''2026-03-02 10:00Z'', NULL)]::booking.visit_item[])'),
+	(21, 'book_series(15001, 15001, 15001, ''2026-03-02 10:00Z'', ''7 days'', 2)'),
+	(22, 'reschedule_appointment(15001, ''2026-03-02 10:00Z'')'), (23, 'confirm_appointment(15001)'), (24, 'decline_appointment(15001)'),
+	(25, 'check_in(15001)'), (26, 'complete_appointment(15001)'), (27, 'mark_no_show(15001)'), (28, 'expire_holds()'),
+	(29, 'join_waitlist(15001, 15001, ''2026-03-02 09:00Z'', ''2026-03-02 10:00Z'')'), (30, 'leave_waitlist(1)'),
+	(31, 'appointment_history'), (32, 'waitlist')
 ) v (n, call) ORDER BY n
 $$;
 
@@ -124,6 +135,8 @@ ALTER TABLE booking.appointments ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECU
 ALTER TABLE booking.users ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE booking.services ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE booking.working_hours ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE booking.appointment_history ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE booking.waitlist ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 SET LOCAL ROLE regress_booking_clerk;
 SELECT starts_at::time FROM booking.available_slots(15001, '2026-03-02') ORDER BY 1;
 SELECT name FROM booking.active_services(15001);
@@ -132,6 +145,13 @@ SELECT count(*) FROM booking.user_appointments(15001);
 SELECT booking.ensure_user('u15001@example.org');
 SELECT booking.ensure_user('rls@example.org') > 0 AS made;
 SELECT reason FROM booking.try_book_slot(15001, 15001, 15001, '2026-03-09 09:00Z');
+SELECT booking.join_waitlist(15001, 15001, '2026-03-09 09:00Z', '2026-03-09 10:00Z') > 0 AS joined;
+SELECT status FROM booking.cancel_appointment((SELECT max(appointment_id) FROM booking.user_appointments(15001)));
+SELECT starts_at FROM booking.reschedule_appointment((SELECT max(appointment_id) FROM booking.user_appointments(15001)), '2026-03-09 10:00Z');
+RESET ROLE;
+SELECT status, appointment_id IS NOT NULL AS served FROM booking.waitlist WHERE user_id = 15001;
+SELECT h.to_values - 'cancelled_at' AS to_values, changed_by = session_user AS changed_by, db_role = session_user AS db_role
+FROM booking.appointment_history h JOIN booking.appointments a ON a.id = appointment_id WHERE user_id = 15001 ORDER BY h.id;
 ROLLBACK TO s;
 
 -- A writer with privileges on appointments alone is guarded like any other.
@@ -155,13 +175,14 @@ UPDATE booking.shops SET is_active = true WHERE id = 15001;
 
 -- They cannot be called.
 SELECT f, test.brief('SELECT booking.' || f || '()')
-FROM unnest(ARRAY['guard_before', 'guard_after', 'configuration_changed', 'check_time_zone']) f;
+FROM unnest(ARRAY['guard_before', 'guard_after', 'appointment_changed', 'check_steps', 'configuration_changed', 'check_time_zone']) f;
 -- Nor do they serve a table that is not ours: they would read its rows as if they were appointments.
 CREATE TEMP TABLE lure (id bigint, barber_id text);
 GRANT ALL ON lure TO PUBLIC;
 SELECT v.f, v.kind, test.brief(format('DO $d$ BEGIN CREATE TRIGGER t %s ON lure %s EXECUTE FUNCTION booking.%s(); INSERT INTO lure VALUES (1); END $d$',
 	v.kind, v.level, v.f)) FROM (VALUES
 	('guard_before', 'BEFORE INSERT', 'FOR EACH ROW'), ('guard_after', 'AFTER INSERT', 'FOR EACH ROW'),
+	('appointment_changed', 'AFTER INSERT', 'FOR EACH ROW'), ('check_steps', 'AFTER INSERT', 'FOR EACH ROW'),
 	('configuration_changed', 'AFTER INSERT', 'FOR EACH STATEMENT'),
 	('check_time_zone', 'BEFORE INSERT', 'FOR EACH ROW')) v (f, kind, level);
 -- Nor our own table in another role.
@@ -173,6 +194,12 @@ SELECT v.f, v.kind, v.level, test.brief(format('DO $d$ BEGIN CREATE TRIGGER "01"
 	('guard_after', 'BEFORE INSERT', 'appointments', 'FOR EACH ROW', 'PERFORM booking.book_slot(15001, 15001, NULL, ''2026-03-02 09:00Z'')'),
 	('guard_after', 'AFTER DELETE', 'appointments', 'FOR EACH ROW', 'DELETE FROM booking.appointments'),
 	('guard_before', 'BEFORE INSERT', 'users', 'FOR EACH ROW', 'PERFORM booking.ensure_user(''t@example.org'')'),
+	('appointment_changed', 'AFTER INSERT', 'appointments', 'FOR EACH ROW', 'PERFORM booking.book_slot(15001, 15001, NULL, ''2026-03-02 09:00Z'')'),
+	('appointment_changed', 'BEFORE DELETE', 'appointments', 'FOR EACH ROW', 'DELETE FROM booking.appointments'),
+	('appointment_changed', 'AFTER DELETE', 'appointments', 'FOR EACH STATEMENT', 'DELETE FROM booking.appointments'),
+	('appointment_changed', 'AFTER UPDATE', 'users', 'FOR EACH ROW', 'UPDATE booking.users SET name = ''x'''),
+	('check_steps', 'BEFORE INSERT', 'service_steps', 'FOR EACH ROW', 'INSERT INTO booking.service_steps VALUES (15001, 1, 10, 0)'),
+	('check_steps', 'AFTER INSERT', 'users', 'FOR EACH ROW', 'PERFORM booking.ensure_user(''t@example.org'')'),
 	('check_time_zone', 'BEFORE DELETE', 'shops', 'FOR EACH ROW', 'DELETE FROM booking.shops WHERE id = 15001'),
 	('check_time_zone', 'BEFORE UPDATE', 'users', 'FOR EACH ROW', 'UPDATE booking.users SET name = ''x'''),
 	('configuration_changed', 'AFTER INSERT', 'users', 'FOR EACH STATEMENT', 'PERFORM booking.ensure_user(''t@example.org'')'),
@@ -216,6 +243,14 @@ SELECT status FROM booking.book_slot(15001, 15001, 15001, '2026-03-09 09:00Z', '
 SELECT appointment_id > 0 AS id, status FROM booking.user_appointments(15001);
 SELECT appointment_id AS shadow FROM booking.user_appointments(15001) LIMIT 1 \gset
 SELECT status FROM booking.cancel_appointment(:shadow, 'shadow');
+SELECT barber_id FROM booking.book_slot(NULL, 15001, 15001, '2026-03-16 09:00Z');
+SELECT id AS shadow, status FROM booking.hold_slot(15001, 15001, 15001, '2026-03-16 10:00Z') \gset
+SELECT status FROM booking.confirm_appointment(:shadow);
+SELECT starts_at FROM booking.reschedule_appointment(:shadow, '2026-03-16 11:00Z');
+SELECT starts_at FROM booking.book_visit(15001, ARRAY[ROW(15001, 15001, '2026-03-23 09:00Z', NULL)]::booking.visit_item[]);
+SELECT occurrence, starts_at, reason FROM booking.book_series(NULL, 15001, 15001, '2026-03-23 10:00Z', '7 days', 2);
+SELECT booking.join_waitlist(15001, 15001, '2026-03-23 09:00Z', '2026-03-23 12:00Z') > 0 AS joined;
+SELECT booking.expire_holds();
 RESET ROLE;
 SELECT booking.setup();
 -- No path at all.

@@ -78,6 +78,60 @@ SELECT pg_temp.scans('idx_appointments_barber_date', 'SELECT * FROM booking.get_
 	pg_temp.scans('idx_appointments_idempotency_key', 'SELECT booking.book_slot(16001, 16001, 16001, ''2026-03-02 11:00Z'', ''new key'')') > 0 AS same_key,
 	pg_temp.scans('idx_appointments_idempotency_key', 'SELECT booking.book_slot(16001, 16001, 16001, ''2026-03-02 12:00Z'')') AS no_key;
 
+-- Limits count in them too: a customer's live appointments, and those of a barber's day.
+UPDATE booking.shops SET max_active_per_user = 100 WHERE id = 16002;
+UPDATE booking.barbers SET max_per_day = 100 WHERE id = 16002;
+SELECT pg_temp.scans('idx_appointments_user_status', 'SELECT booking.try_book_slot(16002, 16002, 16002, ''2026-03-02 13:00Z'')') > 0 AS active,
+	pg_temp.scans('idx_appointments_barber_date', 'SELECT booking.try_book_slot(16002, 16002, 16002, ''2026-03-02 14:00Z'')') > 0 AS of_day,
+	pg_temp.scans('idx_appointments_barber_date', 'SELECT * FROM booking.available_slots(16002, ''2026-03-02'')') AS full_days;
+
+-- Any barber, in turn: who was assigned last.
+UPDATE booking.shops SET assignment = 'round_robin' WHERE id = 16001;
+SELECT pg_temp.scans('idx_appointments_assigned', 'SELECT booking.book_slot(NULL, 16001, 16001, ''2026-03-02 13:00Z'')') > 0 AS assigned;
+
+-- All appointments of a visit; all parts of an appointment, as it is changed, and as it is deleted.
+INSERT INTO booking.appointments (id, barber_id, service_id, starts_at, ends_at, part_of)
+SELECT 16100 + n, 16100 + n, 16100 + n, timestamptz '2026-04-10 12:00Z', timestamptz '2026-04-10 13:00Z', 16000 * 1000 + (100 + n) * 10
+FROM generate_series(1, 300) n;
+ANALYZE booking.appointments;
+SELECT pg_temp.scans('idx_appointments_visit', 'SELECT * FROM booking.book_visit(16001, ARRAY[ROW(16004, 16004, ''2026-03-02 10:00Z'', NULL),
+		ROW(16004, 16004, ''2026-03-02 12:00Z'', NULL)]::booking.visit_item[])') > 0 AS visit,
+	pg_temp.scans('idx_appointments_part', 'SELECT booking.check_in(16000 * 1000 + 101 * 10)') > 0 AS change,
+	pg_temp.scans('idx_appointments_part', 'DELETE FROM booking.appointments WHERE id = 16000 * 1000 + 102 * 10') > 0 AS deletion;
+SELECT count(*) FROM booking.appointments WHERE id IN (16101, 16102);
+
+-- Holds that have run out.
+INSERT INTO booking.appointments (id, barber_id, service_id, starts_at, ends_at, status, hold_expires_at)
+SELECT 16500 + n, 16001 + n, 16001 + n, '2026-04-11 12:00Z', '2026-04-11 13:00Z', 'pending', timestamptz '2026-03-01 12:00Z' + n * interval '1 minute'
+FROM generate_series(1, 300) n;
+ANALYZE booking.appointments;
+SET booking.now = '2026-03-01 12:10Z';
+SELECT pg_temp.scans('idx_appointments_hold', 'SELECT booking.expire_holds()') > 0 AS expire_holds;
+SELECT count(*) FROM booking.appointments WHERE status = 'expired' AND id BETWEEN 16501 AND 16800;
+SET booking.now = '2026-03-01 12:00Z';
+
+-- What was done to one appointment.
+UPDATE booking.appointments SET notes = 'kept' WHERE barber_id BETWEEN 16001 AND 16500;
+ANALYZE booking.appointment_history;
+SELECT pg_temp.scans('idx_appointment_history_appointment',
+	'SELECT changed_by, to_values FROM booking.appointment_history WHERE appointment_id = 16000010 ORDER BY id') > 0 AS history;
+
+-- ---------------------------------------------------------------------------
+-- The waitlist
+-- ---------------------------------------------------------------------------
+
+INSERT INTO booking.waitlist (user_id, service_id, earliest, latest)
+SELECT 16000 + n, 16000 + n, '2026-03-02 00:00Z', timestamptz '2026-03-10 00:00Z' + d * interval '1 day'
+FROM generate_series(1, 500) n, generate_series(1, 4) d;
+-- Each customer was served once before, and asks for three other days.
+UPDATE booking.waitlist SET status = 'served', appointment_id = 16000000 + (user_id - 16000) * 10 + 1 WHERE latest = '2026-03-11 00:00Z';
+ANALYZE booking.waitlist;
+SELECT pg_temp.scans('idx_waitlist_wish', 'SELECT booking.join_waitlist(16005, 16005, ''2026-03-02 00:00Z'', ''2026-03-12 00:00Z'')') > 0 AS join_again,
+	pg_temp.scans('idx_waitlist_waiting', 'SELECT booking.cancel_appointment(16000000 + 6 * 10)') > 0 AS serve,
+	pg_temp.scans('idx_waitlist_user', 'SELECT booking.cancel_appointment(16000000 + 7 * 10)') > 0 AS has_offer,
+	pg_temp.scans('idx_waitlist_appointment', 'DELETE FROM booking.appointments WHERE id = 16000000 + 8 * 10 + 1') > 0 AS deletion;
+SELECT service_id - 16000 AS service, status, count(*) FROM booking.waitlist WHERE service_id BETWEEN 16005 AND 16008 GROUP BY 1, 2 ORDER BY 1, 2;
+
 -- ---------------------------------------------------------------------------
 -- The lists of a page, and customers
 -- ---------------------------------------------------------------------------

@@ -13,6 +13,7 @@
 
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "booking.h"
@@ -27,6 +28,7 @@ typedef struct Search
 {
 	Offer	   *offers;
 	int			offer_count;
+	int64		head_id;		/* of an appointment to be moved; or 0 */
 	BusyReader *reader;
 } Search;
 
@@ -35,6 +37,7 @@ typedef struct Slot
 	TimestampTz starts_at;
 	TimestampTz ends_at;
 	int64		barber_id;
+	int			seats_left;
 } Slot;
 
 typedef struct SlotArray
@@ -84,6 +87,7 @@ begin_search(FunctionCallInfo fcinfo, int barber_arg, Search *search)
 
 	search->offers = palloc(Max(barber_count, 1) * sizeof(Offer));
 	search->offer_count = 0;
+	search->head_id = 0;
 	for (int i = 0; i < barber_count; i++)
 	{
 		Offer	   *offer = &search->offers[search->offer_count];
@@ -101,26 +105,6 @@ end_search(Search *search)
 {
 	if (search->reader != NULL)
 		busy_close(search->reader);
-}
-
-/*
- * The window of a range of dates, without what the notice and the horizon
- * rule out anyway; possibly empty.  A date may be left twice where a clock
- * went back over midnight, hence the day before the earliest.
- */
-static void
-find_window(Offer *offer, DateADT from_date, DateADT to_date,
-			DateWindow *window)
-{
-	Zone	   *zone = &offer->barber->shop->zone;
-
-	from_date = Max(from_date, zone_date(zone, offer->rule.earliest) - 1);
-	to_date = Min(to_date, offer->last_date);
-	if (from_date <= to_date)
-		zone_window(zone, from_date, to_date, window);
-	else
-		window->from = window->until = 0;
-	window->from = Max(window->from, offer->rule.earliest);
 }
 
 static int
@@ -146,7 +130,8 @@ add_slots(SlotArray *array, const Offer *offer, const StartList *starts)
 	{
 		Slot	   *slot = &array->slots[array->count++];
 
-		slot->starts_at = starts->starts[i];
+		slot->starts_at = starts->starts[i].at;
+		slot->seats_left = starts->starts[i].seats_left;
 		slot->ends_at = slot->starts_at + offer->rule.duration_us;
 		slot->barber_id = offer->barber->id;
 	}
@@ -162,8 +147,8 @@ sort_slots(SlotArray *array)
 static void
 put_slots(ResultSet *result, const SlotArray *array, int how_many)
 {
-	Datum		values[3];
-	bool		nulls[3] = {false, false, false};
+	Datum		values[4];
+	bool		nulls[4] = {false, false, false, false};
 
 	for (int i = 0; i < how_many; i++)
 	{
@@ -172,14 +157,45 @@ put_slots(ResultSet *result, const SlotArray *array, int how_many)
 		values[0] = Int64GetDatum(slot->barber_id);
 		values[1] = TimestampTzGetDatum(slot->starts_at);
 		values[2] = TimestampTzGetDatum(slot->ends_at);
+		values[3] = Int32GetDatum(slot->seats_left);
 		tuplestore_putvalues(result->store, result->desc, values, nulls);
 	}
+}
+
+static void
+read_head(HeapTuple row, TupleDesc desc, void *state)
+{
+	int64	   *head_id = state;
+	bool		isnull;
+	int64		part_of = DatumGetInt64(row_value(row, desc, APPOINTMENTS,
+												  APPT_PART_OF, &isnull));
+
+	if (!isnull)
+		*head_id = part_of;
+}
+
+/*
+ * The first part of the appointment that is to be moved.
+ */
+static int64
+find_head(int64 appointment_id)
+{
+	int64		head_id = appointment_id;
+	Refusal		refusal;
+
+	if (scan_rows_by_key(APPOINTMENTS, appointment_id, GetActiveSnapshot(),
+						 read_head, &head_id) > 0)
+		return head_id;
+	refuse(&refusal, NOT_FOUND, "There is no appointment " INT64_FORMAT ".",
+		   appointment_id);
+	raise_refusal("request", &refusal);
 }
 
 PG_FUNCTION_INFO_V1(booking_available_slots);
 
 /*
- * available_slots(service_id, from_date, to_date, barber_id)
+ * available_slots(service_id, from_date, to_date, barber_id,
+ *				   for_appointment_id)
  */
 Datum
 booking_available_slots(PG_FUNCTION_ARGS)
@@ -196,14 +212,17 @@ booking_available_slots(PG_FUNCTION_ARGS)
 	read_date_range(fcinfo, 1, 2, &from_date, &to_date);
 	result_begin(fcinfo, &result);
 	begin_search(fcinfo, 3, &search);
+	if (!PG_ARGISNULL(4))
+		search.head_id = find_head(PG_GETARG_INT64(4));
 	for (int i = 0; i < search.offer_count; i++)
 	{
 		Offer	   *offer = &search.offers[i];
 		DateWindow	window;
 
 		CHECK_FOR_INTERRUPTS();
-		find_window(offer, from_date, to_date, &window);
-		offer_starts(offer, search.reader, &window, &starts);
+		offer_window(offer, from_date, to_date, &window);
+		offer_starts(offer, search.reader, search.head_id, &window,
+					 &starts);
 		add_slots(&array, offer, &starts);
 	}
 	end_search(&search);
@@ -235,7 +254,7 @@ collect_stride(Search *search, TimestampTz from, TimestampTz until,
 		};
 
 		CHECK_FOR_INTERRUPTS();
-		offer_starts(offer, search->reader, &window, &starts);
+		offer_starts(offer, search->reader, 0, &window, &starts);
 		add_slots(array, offer, &starts);
 	}
 	sort_slots(array);
@@ -322,14 +341,15 @@ count_by_day(Search *search, Offer *offer, DateADT from_date,
 	StartList	starts = {0};
 	DateWindow	window;
 
-	find_window(offer, from_date, to_date, &window);
-	offer_starts(offer, search->reader, &window, &starts);
+	offer_window(offer, from_date, to_date, &window);
+	offer_starts(offer, search->reader, 0, &window, &starts);
 	for (int i = 0; i < starts.count; i++)
 	{
-		int			day = zone_date(zone, starts.starts[i]) - from_date;
+		TimestampTz at = starts.starts[i].at;
+		int			day = zone_date(zone, at) - from_date;
 
-		if (counts[day]++ == 0 || starts.starts[i] < firsts[day])
-			firsts[day] = starts.starts[i];
+		if (counts[day]++ == 0 || at < firsts[day])
+			firsts[day] = at;
 	}
 }
 
@@ -387,25 +407,20 @@ Datum
 booking_check_slot(PG_FUNCTION_ARGS)
 {
 	Refusal		refusal = {REASON_NONE, NULL};
-	BusyReader *reader;
+	StartCheck	check = {0};
 	Offer		offer;
-	TimestampTz starts_at;
 	Datum		values[3];
 	bool		nulls[3] = {false, true, true};
 
 	require_argument(fcinfo, 0, "barber_id");
 	require_argument(fcinfo, 1, "service_id");
 	require_argument(fcinfo, 2, "starts_at");
-	starts_at = PG_GETARG_TIMESTAMPTZ(2);
-	require_finite(starts_at, "starts_at");
+	check.starts_at = PG_GETARG_TIMESTAMPTZ(2);
+	require_finite(check.starts_at, "starts_at");
 
 	if (find_offer(schedule_begin(), PG_GETARG_INT64(0), PG_GETARG_INT64(1),
 				   &offer, &refusal))
-	{
-		reader = busy_open();
-		check_start(&offer, reader, starts_at, &refusal);
-		busy_close(reader);
-	}
+		check_start(&offer, &check, &refusal);
 	values[0] = BoolGetDatum(refusal.reason == REASON_NONE);
 	if (refusal.reason != REASON_NONE)
 	{

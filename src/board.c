@@ -48,7 +48,7 @@ find_free_time(Barber *barber, const SpanList *dates, SpanList *free)
 	until = dates->spans[dates->count - 1].until;
 	find_open_time(barber, from, until, &open);
 	reader = busy_open();
-	busy_read(reader, barber->id, from, until, &busy);
+	busy_read(reader, barber->id, from, until, NULL, &busy);
 	busy_close(reader);
 	spans_subtract(&open.open, &busy, &left);
 	spans_intersect(&left, dates, free);
@@ -150,13 +150,7 @@ add_appointment(HeapTuple row, TupleDesc desc, void *state)
 	is_hold = !isnull;
 	if (span.until <= board->day.from || span.from >= board->day.until)
 		return;
-	if (strcmp(status, "pending") == 0)
-	{
-		if (is_hold && expires_at <= booking_now())
-			return;
-	}
-	else if (strcmp(status, "confirmed") != 0 &&
-			 strcmp(status, "checked_in") != 0)
+	if (!status_is_live(status, is_hold ? expires_at : DT_NOEND))
 		return;
 	add_entry(board, &span, is_hold ? "hold" : "appointment",
 			  DatumGetInt64(VALUE(APPT_ID)),

@@ -21,6 +21,7 @@ void		_PG_init(void);
 
 static char *now_setting = NULL;
 static TimestampTz fixed_now;	/* DT_NOEND: the clock decides */
+static char *actor_setting = NULL;
 
 static bool
 decode_now(const char *text, struct pg_tm *tm, fsec_t *fsec, int *tz)
@@ -89,6 +90,24 @@ booking_now(void)
 		GetCurrentStatementStartTimestamp() : fixed_now;
 }
 
+/*
+ * The present moment, for what cannot wait for the next statement.
+ */
+TimestampTz
+booking_clock(void)
+{
+	return TIMESTAMP_IS_NOEND(fixed_now) ? GetCurrentTimestamp() : fixed_now;
+}
+
+/*
+ * On whose behalf the client says it acts; empty: it does not say.
+ */
+const char *
+booking_actor(void)
+{
+	return actor_setting;
+}
+
 void
 _PG_init(void)
 {
@@ -101,6 +120,16 @@ _PG_init(void)
 							   0,
 							   check_now,
 							   assign_now,
+							   NULL);
+	DefineCustomStringVariable("booking.actor",
+							   "Who is acting, for appointment_history; empty: the session's role.",
+							   "Set it to whom the application has logged in.",
+							   &actor_setting,
+							   "",
+							   PGC_USERSET,
+							   0,
+							   NULL,
+							   NULL,
 							   NULL);
 	MarkGUCPrefixReserved("booking");
 	catalog_init();

@@ -8,8 +8,9 @@
  *
  * The files build on each other in the order of this header; but for _PG_init(),
  * none calls into one that stands below it here.  On top of them all are the
- * SQL-callable reads (availability.c, board.c, pages.c), writes (book.c) and
- * triggers (guard_triggers.c).
+ * SQL-callable reads (availability.c, available_visits.c, board.c, pages.c,
+ * risk.c), writes (book.c, visits.c, series.c, status.c, reschedule.c) and
+ * triggers (guard_triggers.c, history.c, steps.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -31,9 +32,11 @@
 
 #define BOOKING_SCHEMA "booking"
 
-/* ---- booking.c: the clock ---- */
+/* ---- booking.c: the settings ---- */
 
 extern TimestampTz booking_now(void);
+extern const char *booking_actor(void);
+extern TimestampTz booking_clock(void);
 
 /* ---- reasons.c: why something is refused ---- */
 
@@ -46,9 +49,13 @@ typedef enum Reason
 	TOO_FAR_AHEAD,
 	OFF_GRID,
 	NOT_OFFERED,
+	LIMIT_REACHED,
 	CANCELLATION_WINDOW_CLOSED,
+	HOLD_EXPIRED,
 	INVALID_TRANSITION,
 	IDEMPOTENCY_CONFLICT,
+	VERSION_CONFLICT,
+	USER_OVERLAP,
 	NOT_FOUND
 } Reason;
 
@@ -65,8 +72,8 @@ extern _Noreturn void raise_refusal(const char *action,
 									const Refusal *refusal);
 extern bool refuse_overlap(Refusal *refusal, int64 barber_id,
 						   TimestampTz from, TimestampTz until);
-extern _Noreturn void raise_overlap(Relation appointments,
-									const Refusal *refusal);
+extern _Noreturn void raise_booking_refusal(Relation appointments,
+										   const Refusal *refusal);
 extern char *instant_text(TimestampTz at);
 
 /* ---- arguments.c: bad arguments ---- */
@@ -139,11 +146,11 @@ extern void zone_window(Zone *zone, DateADT from_date, DateADT to_date,
 
 typedef enum TableId
 {
-	SHOPS, BARBERS, SERVICES, BARBER_SERVICES, WORKING_HOURS,
+	SHOPS, BARBERS, SERVICES, SERVICE_STEPS, BARBER_SERVICES, WORKING_HOURS,
 	SCHEDULE_OVERRIDES, TIME_OFF,
 	CONFIGURATION_TABLES,		/* those above are cached by schedule.c */
 	USERS = CONFIGURATION_TABLES,
-	APPOINTMENTS,
+	APPOINTMENTS, APPOINTMENT_HISTORY, WAITLIST,
 	TABLE_COUNT
 } TableId;
 
@@ -152,18 +159,24 @@ enum
 {
 	SHOP_ID, SHOP_TIME_ZONE, SHOP_SLOT_INTERVAL, SHOP_SLOT_ANCHOR,
 	SHOP_MIN_NOTICE, SHOP_MAX_ADVANCE_DAYS, SHOP_CANCELLATION_WINDOW,
-	SHOP_IS_ACTIVE
+	SHOP_IS_ACTIVE, SHOP_HOLD_MINUTES, SHOP_WAITLIST_HOLD_MINUTES,
+	SHOP_MAX_ACTIVE_PER_USER, SHOP_PREVENT_USER_OVERLAP, SHOP_ASSIGNMENT
 };
 enum
 {
-	BARBER_ID, BARBER_SHOP_ID, BARBER_IS_ACTIVE
+	BARBER_ID, BARBER_SHOP_ID, BARBER_IS_ACTIVE, BARBER_PRIORITY,
+	BARBER_MAX_PER_DAY
 };
 enum
 {
 	SERVICE_ID, SERVICE_SHOP_ID, SERVICE_NAME, SERVICE_DURATION,
 	SERVICE_BUFFER_BEFORE, SERVICE_BUFFER_AFTER, SERVICE_SLOT_INTERVAL,
 	SERVICE_MIN_NOTICE, SERVICE_REQUIRES_CONFIRMATION, SERVICE_PRICE,
-	SERVICE_IS_ACTIVE
+	SERVICE_IS_ACTIVE, SERVICE_CAPACITY
+};
+enum
+{
+	STEP_SERVICE_ID, STEP_POSITION, STEP_WORK, STEP_GAP
 };
 enum
 {
@@ -193,9 +206,12 @@ enum
 	APPT_ENDS_AT, APPT_BUSY_FROM, APPT_BUSY_UNTIL, APPT_STATUS,
 	APPT_HOLD_EXPIRES_AT, APPT_PRICE, APPT_IDEMPOTENCY_KEY, APPT_VISIT_ID,
 	APPT_VERSION, APPT_NOTES, APPT_CREATED_AT, APPT_UPDATED_AT,
-	APPT_CANCELLED_AT, APPT_CANCEL_REASON
+	APPT_CANCELLED_AT, APPT_CANCEL_REASON, APPT_CANCELLED_BY, APPT_PART_OF,
+	APPT_SERIES_ID, APPT_GUEST_NAME, APPT_IS_ASSIGNED, APPT_OVERRIDES,
+	APPT_REQUEST_HASH,
+	APPT_COLUMNS
 };
-#define MAX_TABLE_COLUMNS 19
+#define MAX_TABLE_COLUMNS APPT_COLUMNS
 
 typedef enum IndexId
 {
@@ -203,6 +219,7 @@ typedef enum IndexId
 	OVERRIDES_BARBER_INDEX, OVERRIDES_SHOP_INDEX,
 	TIME_OFF_BARBER_INDEX, TIME_OFF_SHOP_INDEX,
 	AVAILABILITY_INDEX, BARBER_DATE_INDEX, IDEMPOTENCY_INDEX,
+	USER_STATUS_INDEX,
 	INDEX_COUNT
 } IndexId;
 
@@ -210,6 +227,7 @@ typedef void (*RowCallback) (HeapTuple row, TupleDesc desc, void *state);
 
 extern void catalog_init(void);
 extern uint64 catalog_configuration_generation(void);
+extern uint64 catalog_shape_generation(void);
 extern Relation catalog_open(TableId table, LOCKMODE lockmode);
 extern Relation catalog_open_index(IndexId index, LOCKMODE lockmode);
 extern AttrNumber catalog_column(TableId table, int column);
@@ -255,15 +273,26 @@ typedef struct Overrides
 	int			count;
 } Overrides;
 
+/* In which order "any barber" tries them */
+typedef enum Assignment
+{
+	ASSIGN_LEAST_BOOKED, ASSIGN_ROUND_ROBIN, ASSIGN_PRIORITY
+} Assignment;
+
 typedef struct Shop
 {
 	int64		id;				/* hash key */
 	bool		is_active;
 	Zone		zone;
 	SlotAnchor	anchor;
+	Assignment	assignment;
 	int			slot_interval_minutes;
 	int			min_notice_minutes;
 	int			max_advance_days;
+	int			hold_minutes;
+	int			waitlist_hold_minutes;
+	int			max_active_per_user;	/* 0: no limit */
+	bool		prevent_user_overlap;
 	Overrides	overrides;
 	SpanList	time_off;
 } Shop;
@@ -280,6 +309,8 @@ typedef struct Barber
 {
 	int64		id;				/* hash key */
 	bool		is_active;
+	int			priority;
+	int			max_per_day;	/* 0: no limit */
 	Shop	   *shop;
 	HoursRow   *hours;
 	int			hours_count;
@@ -289,12 +320,20 @@ typedef struct Barber
 	int			offer_count;
 } Barber;
 
+/* One step's work, in time since the start of the service */
+typedef struct Step
+{
+	int64		starts_us;
+	int64		ends_us;
+} Step;
+
 typedef struct Service
 {
 	int64		id;				/* hash key */
 	int64		shop_id;
 	bool		is_active;
 	bool		requires_confirmation;
+	int			capacity;
 	int			duration_minutes;
 	int			buffer_before_minutes;
 	int			buffer_after_minutes;
@@ -303,6 +342,8 @@ typedef struct Service
 	int64		price_cents;
 	int64	   *barber_ids;		/* who has a row in barber_services */
 	int			barber_count;
+	Step	   *steps;			/* by position; none: one piece of work */
+	int			step_count;
 } Service;
 
 typedef struct Schedule Schedule;
@@ -346,22 +387,80 @@ typedef struct Holder
 	uint32		speculative_token;	/* or, if set, its insertion */
 } Holder;
 
+/* The live appointments of one barber, service, start and busy time */
+typedef struct SeatGroup
+{
+	TimestampTz starts_at;
+	Span		busy;
+	int			taken;			/* how many there are */
+} SeatGroup;
+
+typedef struct GroupList
+{
+	SeatGroup	   *groups;			/* by start, latest first */
+	int			count;
+	int			capacity;
+} GroupList;
+
+/* What busy_read() is to tell apart; its index alone cannot */
+typedef struct BusyFilter
+{
+	int64		head_id;		/* this appointment's rows are left out; or 0 */
+	int64		service_id;		/* whose groups are listed too; or 0 */
+	GroupList	groups;
+} BusyFilter;
+
 typedef struct BusyReader BusyReader;
 
 extern BusyReader *busy_open(void);
 extern void busy_read(BusyReader *reader, int64 barber_id, TimestampTz from,
-					  TimestampTz until, SpanList *busy);
+					  TimestampTz until, BusyFilter *filter, SpanList *busy);
 extern void busy_close(BusyReader *reader);
 extern void scan_appointments(int64 barber_id, TimestampTz from,
 							  TimestampTz until, RowCallback callback,
 							  void *state);
+
+/* Whose overlap is asked for */
+typedef struct Occupant
+{
+	int64		barber_id;
+	Span		busy;
+	bool		has_id;
+	int64		id;				/* the appointment's own: never in its way */
+	int64		head_id;		/* nor are its other parts, if this is set */
+	int64		service_id;		/* with starts_at: whose seats are counted */
+	TimestampTz starts_at;
+} Occupant;
+
+/* Rows that count towards a number: committed, and in progress elsewhere */
+typedef struct Tally
+{
+	int			committed;
+	int			in_progress;
+	Holder		youngest;		/* of those in progress */
+	int64	   *ids;			/* of all of them */
+	int			capacity;
+} Tally;
+
+typedef void (*DirtyCallback) (TupleTableSlot *row, ProbeResult state,
+							   const Holder *holder, void *arg);
+
+extern Datum appointment_value(TupleTableSlot *row, int column, bool *isnull);
+extern bool status_is_live(const char *status, TimestampTz expires_at);
+extern void tally_row(Tally *tally, int64 id, ProbeResult state,
+					  const Holder *holder);
+extern ProbeResult tally_result(const Tally *tally, int most, Holder *holder);
 extern ProbeResult probe_overlap(Relation appointments, Relation index,
-								 int64 barber_id, TimestampTz from,
-								 TimestampTz until, const int64 *except_id,
+								 const Occupant *occupant, Tally *seats,
 								 Holder *holder);
 extern ProbeResult probe_key(Relation appointments, Relation index,
 							 const char *key, TupleTableSlot *found,
 							 Holder *holder);
+extern void scan_user_dirty(Relation appointments, int64 user_id,
+							DirtyCallback callback, void *arg);
+extern void scan_barber_dirty(Relation appointments, int64 barber_id,
+							  TimestampTz from, TimestampTz until,
+							  DirtyCallback callback, void *arg);
 
 /* ---- slots.c: open time, busy time and rules make slots ---- */
 
@@ -371,18 +470,40 @@ typedef struct SlotRule
 	int64		duration_us;
 	int64		buffer_before_us;
 	int64		buffer_after_us;
-	int64		step_us;
+	int64		interval_us;	/* of the grid */
 	TimestampTz earliest;		/* now and the notice */
+	int			capacity;
+	const Step *steps;			/* none: one piece of work */
+	int			step_count;
 } SlotRule;
+
+/* A stretch of work, with its buffers: what becomes an appointment's row */
+typedef struct Part
+{
+	Span		work;
+	Span		busy;
+} Part;
+
+typedef struct Start
+{
+	TimestampTz at;
+	int			seats_left;
+} Start;
 
 typedef struct StartList
 {
-	TimestampTz *starts;		/* ascending, each once */
+	Start	   *starts;			/* ascending, each once */
 	int			count;
 	int			capacity;
 } StartList;
 
-extern void find_starts(const OpenTime *open, const SpanList *busy,
+extern int	rule_part_count(const SlotRule *rule);
+extern void rule_part(const SlotRule *rule, int position,
+					  TimestampTz starts_at, Part *part);
+extern void block_starts(const SlotRule *rule, SpanList *busy);
+extern void add_start(StartList *list, TimestampTz at, int seats_left);
+extern void order_starts(StartList *list);
+extern void find_starts(const OpenTime *open, const SpanList *blocked,
 						const SlotRule *rule, const DateWindow *window,
 						Zone *zone, StartList *result);
 
@@ -397,33 +518,107 @@ typedef struct Offer
 	int64		price_cents;
 } Offer;
 
+/* What staff may override */
+typedef enum Override
+{
+	OVERRIDE_HOURS = 1 << 0,
+	OVERRIDE_NOTICE = 1 << 1,
+	OVERRIDE_GRID = 1 << 2,
+	OVERRIDE_HORIZON = 1 << 3,
+	OVERRIDE_LIMITS = 1 << 4,
+	OVERRIDE_WINDOW = 1 << 5
+} Override;
+
+/* When an offer can begin: open time less what others occupy */
+typedef struct Agenda
+{
+	OpenTime	open;
+	SpanList	blocked;		/* starts that would meet others' busy time */
+	GroupList	groups;			/* whom a customer could join */
+} Agenda;
+
+/* How many appointments a barber's dates have */
+typedef struct DayCounts
+{
+	Zone	   *zone;
+	int64		head_id;		/* its own date is open to it; or 0 */
+	DateADT		first;
+	int			day_count;
+	int		   *counts;
+} DayCounts;
+
 extern bool find_offer(Schedule *schedule, int64 barber_id, int64 service_id,
 					   Offer *offer, Refusal *refusal);
-extern void offer_starts(Offer *offer, BusyReader *reader,
+extern void read_agenda(Offer *offer, BusyReader *reader, int64 head_id,
+						const DateWindow *window, Agenda *agenda);
+extern bool agenda_fits(const Offer *offer, const Agenda *agenda,
+						TimestampTz starts_at);
+extern void count_days(const Offer *offer, int64 head_id, TimestampTz first,
+					   TimestampTz last, DayCounts *days);
+extern int	days_left(const Offer *offer, const DayCounts *days,
+					  TimestampTz at);
+extern void offer_window(Offer *offer, DateADT from_date, DateADT to_date,
+						 DateWindow *window);
+extern void offer_starts(Offer *offer, BusyReader *reader, int64 head_id,
 						 const DateWindow *window, StartList *result);
-extern bool check_start(Offer *offer, BusyReader *reader,
-						TimestampTz starts_at, Refusal *refusal);
+
+/* A start that check_start() is asked about */
+typedef struct StartCheck
+{
+	TimestampTz starts_at;
+	int64		head_id;		/* whose rows are not in the way; or 0 */
+	int			overrides;
+	bool		is_continuation;	/* of a visit: the grid is not asked */
+	bool		guard_follows;	/* and judges appointments and limits */
+	int			overrides_used; /* what came of it */
+} StartCheck;
+
+extern bool check_start(Offer *offer, StartCheck *check, Refusal *refusal);
+
+/* ---- limits.c: how much one customer, or one day, may have ---- */
+
+typedef struct Limits
+{
+	Schedule   *schedule;
+	Shop	   *shop;
+	bool		has_user;
+	int64		user_id;
+	int			max_active;		/* per user; 0: no limit */
+	int			need;			/* appointments still to store, this one too */
+	bool		prevent_overlap;
+	Span		span;			/* when the user is there */
+	const SlotRule *rule;		/* whose parts, if taken, are the reason first */
+	int64		visit_id;		/* whose rows may overlap; or 0 */
+	int64		head_id;		/* whose rows do not count; or 0 */
+	int64		barber_id;
+	int			max_per_day;	/* per barber; 0: no limit */
+} Limits;
+
+extern bool limits_bind_user(const Limits *limits);
+extern bool limits_bind(const Limits *limits);
+extern ProbeResult probe_limits(Relation appointments, const Limits *limits,
+								Holder *holder, Refusal *refusal);
 
 /* ---- guard.c: no two live appointments of a barber overlap ---- */
 
 typedef struct Claim
 {
-	int64		barber_id;
-	TimestampTz busy_from;
-	TimestampTz busy_until;
-	bool		has_id;
-	int64		id;				/* the appointment's own: never in its way */
+	Occupant	occupant;
+	int			capacity;		/* of the service; 0: look it up if it matters */
 	const char *key;			/* idempotency key, or NULL */
+	const Limits *limits;		/* or NULL */
 } Claim;
 
 typedef enum ClaimResult
 {
-	CLAIM_GRANTED, CLAIM_TAKEN, CLAIM_REPEATED, CLAIM_WAITED
+	CLAIM_GRANTED, CLAIM_REFUSED, CLAIM_REPEATED, CLAIM_IN_PROGRESS
 } ClaimResult;
 
 extern void guard_init(void);
 extern ClaimResult guard_enter(Relation appointments, const Claim *claim,
-							   TupleTableSlot *repeated);
+							   TupleTableSlot *repeated, Holder *holder,
+							   Refusal *refusal);
+extern void guard_wait(const Holder *holder);
 extern bool guard_await(Relation appointments, const Claim *claim);
 extern bool guard_verify(Relation appointments, const Claim *claim,
 						 TransactionId xid);
@@ -451,7 +646,7 @@ typedef struct OwnerQuery
 {
 	const char *sql;
 	int			nargs;
-	Oid			argtypes[4];
+	Oid			argtypes[10];
 	struct _SPI_plan *plan;		/* kept once prepared */
 } OwnerQuery;
 
@@ -467,5 +662,155 @@ extern int	run_owner_query(OwnerQuery *query, Datum *values,
 							const char *nulls, bool read_only);
 extern void owner_query_result(FunctionCallInfo fcinfo, OwnerQuery *query,
 							   Datum *values, const char *nulls);
+
+/* ---- request.c: what a caller asks for ---- */
+
+typedef struct Request
+{
+	bool		any_barber;
+	int64		barber_id;
+	int64		service_id;
+	bool		is_walk_in;		/* no user */
+	int64		user_id;
+	TimestampTz starts_at;
+	const char *key;			/* or NULL */
+	uint64		hash;			/* of the whole call: the same for the same */
+	int			overrides;
+	bool		is_hold;
+	int64		hold_us;		/* -1: the shop's hold_minutes */
+	int64		visit_id;		/* of the visit it belongs to; or 0 */
+	int64		id;				/* for the appointment; 0: a new one */
+	int64		series_id;		/* or 0; -1: its own id */
+	const char *guest_name;		/* or NULL */
+	int			need;			/* appointments still to book, this one too */
+	bool		is_continuation;	/* follows another item: no grid */
+	const int64 *follows;		/* barbers for whom it is one all the same */
+	int			follows_count;
+} Request;
+
+extern const char *read_key(FunctionCallInfo fcinfo, int argno);
+extern int	read_rule_overrides(FunctionCallInfo fcinfo, int argno);
+extern Datum overrides_array(int overrides);
+extern int64 read_interval(Datum value, const char *name, int64 least_us,
+						   int64 most_us);
+extern void read_request(FunctionCallInfo fcinfo, int key_arg,
+						 int overrides_arg, Request *request);
+extern uint64 request_hash(uint64 hash, const Request *request);
+extern bool is_same_request(const Request *request, TupleTableSlot *row,
+							Refusal *refusal);
+
+/* ---- target.c: what an insert into appointments needs ---- */
+
+typedef struct TargetIndex
+{
+	Oid			indexid;
+	struct IndexInfo *info;
+} TargetIndex;
+
+typedef struct InsertTarget
+{
+	struct EState *estate;
+	struct ResultRelInfo *result;
+	Oid			relid;
+	uint64		generation;
+	char	   *search_path;	/* as it was set when this was made */
+	TargetIndex *indexes;
+	int			index_count;
+} InsertTarget;
+
+extern void target_take(InsertTarget *target, Relation appointments);
+extern void target_give_back(InsertTarget *target);
+
+/* ---- store.c: a new row of appointments ---- */
+
+typedef struct Draft
+{
+	int64		id;
+	int64		barber_id;
+	int64		service_id;
+	bool		is_walk_in;		/* no user */
+	int64		user_id;
+	Part		part;
+	bool		is_pending;
+	TimestampTz hold_expires_at;	/* DT_NOEND: never */
+	int64		price_cents;
+	const char *key;			/* or NULL */
+	int64		request_hash;
+	int64		visit_id;		/* or 0 */
+	int64		part_of;		/* or 0 */
+	int64		series_id;		/* or 0 */
+	const char *guest_name;		/* or NULL */
+	bool		is_assigned;
+	int			overrides_used;
+} Draft;
+
+extern void store_appointment(Relation appointments, const Draft *draft,
+							  TupleTableSlot *stored);
+
+/* ---- assign.c: any barber ---- */
+
+extern int64 *assignment_order(Schedule *schedule, Service *service,
+							   TimestampTz starts_at, int *count);
+
+/* ---- attempt.c: stored as a whole, or not at all ---- */
+
+typedef bool (*AttemptBody) (void *arg);
+
+extern bool attempt(AttemptBody body, void *arg);
+/* ---- decide.c: rules, guard and store make a booking ---- */
+
+typedef enum Decision
+{
+	DECIDED_NO, DECIDED_YES, DECIDE_AGAIN	/* once the holder is gone */
+} Decision;
+
+extern bool check_user(int64 user_id, Refusal *refusal);
+extern void limits_for(Schedule *schedule, const Offer *offer,
+					   const Request *request, Limits *limits);
+extern bool breaks_limits(Relation appointments, const Limits *limits);
+extern Decision decide(Relation appointments, const Request *request,
+					   TupleTableSlot *appointment, Refusal *refusal,
+					   Holder *holder);
+extern bool book(const char *function, const Request *request,
+				 Relation appointments, TupleTableSlot *appointment,
+				 Refusal *refusal);
+extern void appointment_row(TupleTableSlot *row, Datum *values, bool *nulls);
+#define APPOINTMENT_ROW_COLUMNS 11
+
+/* ---- change.c: an appointment that is to be changed ---- */
+
+typedef struct Booked
+{
+	int64		id;				/* of the first part */
+	int64		barber_id;
+	int64		service_id;
+	bool		is_walk_in;
+	int64		user_id;
+	int64		visit_id;		/* or 0 */
+	int64		shop_id;
+	int64		price_cents;
+	int			version;
+	char	   *status;
+	TimestampTz starts_at;
+	TimestampTz hold_expires_at;	/* DT_NOEND: never */
+	int			window_minutes; /* the shop's cancellation window */
+	int64		series_id;		/* or 0 */
+	const char *guest_name;		/* or NULL */
+	int64	   *part_ids;		/* of the parts that have its status */
+	int			part_count;
+	SpanList	busy;			/* theirs */
+} Booked;
+
+extern bool lock_appointment(int64 id, Booked *booked, Refusal *refusal);
+extern bool check_version(const Booked *booked, FunctionCallInfo fcinfo,
+						  int argno, Refusal *refusal);
+extern bool check_window(const Booked *booked, Refusal *refusal);
+extern bool check_hold(const Booked *booked, Refusal *refusal);
+extern _Noreturn void raise_dropped_row(const char *what);
+
+/* ---- waitlist.c: who gets what becomes free ---- */
+
+extern void serve_waitlist(int64 shop_id, int64 barber_id,
+						   const SpanList *freed);
 
 #endif							/* BOOKING_H */

@@ -6,11 +6,12 @@
  * The tables are the user's, found by name in schema booking.  They are looked
  * up once per backend; every column that we use is checked to be there with
  * the type we expect, and the indexes to be valid and on the columns we scan
- * by.  The one relation-cache callback of the extension bumps two counters:
+ * by.  The one relation-cache callback of the extension bumps three counters:
  * "catalog_generation" makes us look up again, "configuration_generation"
- * makes schedule.c compile again.  It touches nothing else, as it may be called
- * at any moment, even while we are looking up; so what was looked up is valid
- * only if the counter did not move meanwhile.
+ * makes schedule.c compile again, "shape_generation" makes target.c build
+ * again.  It touches nothing else, as it may be called at any moment, even
+ * while we are looking up; so what was looked up is valid only if the counter
+ * did not move meanwhile.
  *
  * Reading rows here needs no privilege of the caller: EXECUTE on the calling
  * function is the gate.
@@ -59,9 +60,13 @@ static const TableName table_names[TABLE_COUNT] = {
 			{"slot_interval_minutes", INT4OID}, {"slot_anchor", TEXTOID},
 			{"min_notice_minutes", INT4OID}, {"max_advance_days", INT4OID},
 			{"cancellation_window_minutes", INT4OID},
-	{"is_active", BOOLOID}}},
+			{"is_active", BOOLOID}, {"hold_minutes", INT4OID},
+			{"waitlist_hold_minutes", INT4OID},
+			{"max_active_per_user", INT4OID},
+	{"prevent_user_overlap", BOOLOID}, {"assignment", TEXTOID}}},
 	[BARBERS] = {"barbers", {
-	{"id", INT8OID}, {"shop_id", INT8OID}, {"is_active", BOOLOID}}},
+			{"id", INT8OID}, {"shop_id", INT8OID}, {"is_active", BOOLOID},
+	{"priority", INT4OID}, {"max_per_day", INT4OID}}},
 	[SERVICES] = {"services", {
 			{"id", INT8OID}, {"shop_id", INT8OID}, {"name", TEXTOID},
 			{"duration_minutes", INT4OID}, {"buffer_before_minutes", INT4OID},
@@ -69,7 +74,10 @@ static const TableName table_names[TABLE_COUNT] = {
 			{"slot_interval_minutes", INT4OID},
 			{"min_notice_minutes", INT4OID},
 			{"requires_confirmation", BOOLOID}, {"price_cents", INT8OID},
-	{"is_active", BOOLOID}}},
+	{"is_active", BOOLOID}, {"capacity", INT4OID}}},
+	[SERVICE_STEPS] = {"service_steps", {
+			{"service_id", INT8OID}, {"position", INT4OID},
+	{"work_minutes", INT4OID}, {"gap_minutes", INT4OID}}},
 	[BARBER_SERVICES] = {"barber_services", {
 			{"barber_id", INT8OID}, {"service_id", INT8OID},
 	{"duration_minutes", INT4OID}, {"price_cents", INT8OID}}},
@@ -95,7 +103,22 @@ static const TableName table_names[TABLE_COUNT] = {
 			{"idempotency_key", TEXTOID}, {"visit_id", INT8OID},
 			{"version", INT4OID}, {"notes", TEXTOID},
 			{"created_at", TIMESTAMPTZOID}, {"updated_at", TIMESTAMPTZOID},
-	{"cancelled_at", TIMESTAMPTZOID}, {"cancel_reason", TEXTOID}}},
+			{"cancelled_at", TIMESTAMPTZOID}, {"cancel_reason", TEXTOID},
+			{"cancelled_by", TEXTOID}, {"part_of", INT8OID},
+			{"series_id", INT8OID}, {"guest_name", TEXTOID},
+			{"is_assigned", BOOLOID}, {"overrides", TEXTARRAYOID},
+	{"request_hash", INT8OID}}},
+	[APPOINTMENT_HISTORY] = {"appointment_history", {
+			{"id", INT8OID}, {"appointment_id", INT8OID},
+			{"version", INT4OID}, {"changed_at", TIMESTAMPTZOID},
+			{"changed_by", TEXTOID}, {"db_role", TEXTOID},
+	{"from_values", JSONBOID}, {"to_values", JSONBOID}}},
+	[WAITLIST] = {"waitlist", {
+			{"id", INT8OID}, {"user_id", INT8OID}, {"service_id", INT8OID},
+			{"barber_id", INT8OID}, {"earliest", TIMESTAMPTZOID},
+			{"latest", TIMESTAMPTZOID}, {"status", TEXTOID},
+			{"appointment_id", INT8OID}, {"joined_at", TIMESTAMPTZOID},
+	{"served_at", TIMESTAMPTZOID}}},
 };
 
 /*
@@ -131,6 +154,8 @@ static const IndexName index_names[INDEX_COUNT] = {
 	APPOINTMENTS, 2, {APPT_BARBER_ID, APPT_STARTS_AT}},
 	[IDEMPOTENCY_INDEX] = {"idx_appointments_idempotency_key",
 	APPOINTMENTS, 1, {APPT_IDEMPOTENCY_KEY}},
+	[USER_STATUS_INDEX] = {"idx_appointments_user_status",
+	APPOINTMENTS, 2, {APPT_USER_ID, APPT_STATUS}},
 };
 
 typedef struct TableInfo
@@ -146,6 +171,7 @@ static Oid	indexes[INDEX_COUNT];	/* invalid: missing or unfit */
 
 static uint64 catalog_generation = 1;
 static uint64 configuration_generation = 1;
+static uint64 shape_generation = 1;
 static uint64 known_generation = 0; /* of tables and indexes above */
 
 /*
@@ -154,6 +180,7 @@ static uint64 known_generation = 0; /* of tables and indexes above */
 static void
 relation_changed(Datum arg, Oid relid)
 {
+	shape_generation++;
 	for (int t = 0; t < TABLE_COUNT; t++)
 	{
 		if (relid == InvalidOid || relid == tables[t].relid)
@@ -170,10 +197,37 @@ relation_changed(Datum arg, Oid relid)
 	}
 }
 
+/*
+ * What an expression depends on, besides tables, may have changed.
+ */
+static void
+definition_changed(Datum arg, int cacheid, uint32 hashvalue)
+{
+	shape_generation++;
+}
+
 void
 catalog_init(void)
 {
+	/* functions, domains, what a name means, who may call what */
+	const int	caches[] = {
+		PROCOID, TYPEOID, NAMESPACEOID, AUTHOID, AUTHMEMROLEMEM
+	};
+
 	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+	for (int i = 0; i < (int) lengthof(caches); i++)
+		CacheRegisterSyscacheCallback(caches[i], definition_changed,
+									  (Datum) 0);
+}
+
+/*
+ * Changes whenever what an insert into one of our tables does may have.  A
+ * CHECK's function may read any table, so this does not ask which one changed.
+ */
+uint64
+catalog_shape_generation(void)
+{
+	return shape_generation;
 }
 
 /*
@@ -410,9 +464,27 @@ catalog_is_table(Relation rel, TableId table)
 }
 
 /*
+ * Whether a trigger fired as its function expects: level and timing as given,
+ * and if it is a row trigger, by INSERT or UPDATE; by UPDATE or DELETE where the
+ * shape includes TRIGGER_EVENT_DELETE.
+ */
+static bool
+has_shape(TriggerEvent event, TriggerEvent shape)
+{
+	const TriggerEvent level_and_timing = TRIGGER_EVENT_ROW |
+		TRIGGER_EVENT_TIMINGMASK;
+	TriggerEvent unexpected =
+		TRIGGER_FIRED_BY_DELETE(shape) ? TRIGGER_EVENT_INSERT :
+		TRIGGER_EVENT_DELETE;
+
+	return (event & level_and_timing) == (shape & level_and_timing) &&
+		(!TRIGGER_FIRED_FOR_ROW(event) ||
+		 (event & TRIGGER_EVENT_OPMASK) != unexpected);
+}
+
+/*
  * Refuses a call of a trigger function that is not for one of the tables first
- * to last, or was declared otherwise than setup() does: level and timing as
- * given, and for a row trigger by INSERT or UPDATE.
+ * to last, or was declared otherwise than setup() does.
  */
 void
 catalog_check_trigger(FunctionCallInfo fcinfo, TableId first, TableId last,
@@ -421,16 +493,11 @@ catalog_check_trigger(FunctionCallInfo fcinfo, TableId first, TableId last,
 	if (CALLED_AS_TRIGGER(fcinfo))
 	{
 		TriggerData *trigger = (TriggerData *) fcinfo->context;
-		TriggerEvent event = trigger->tg_event;
 
 		for (int t = first; t <= (int) last; t++)
 		{
 			if (catalog_is_table(trigger->tg_relation, t) &&
-				(event & (TRIGGER_EVENT_ROW | TRIGGER_EVENT_TIMINGMASK)) ==
-				shape &&
-				(!TRIGGER_FIRED_FOR_ROW(event) ||
-				 TRIGGER_FIRED_BY_INSERT(event) ||
-				 TRIGGER_FIRED_BY_UPDATE(event)))
+				has_shape(trigger->tg_event, shape))
 				return;
 		}
 	}

@@ -38,9 +38,13 @@
  * obeys lock_timeout and shows up in pg_locks.  Its holder waits for nobody
  * (but for what a BEFORE trigger of the user's does within book_slot()): it
  * lets go before it waits for a transaction, and before foreign keys are
- * checked.  A claim with an idempotency key takes the key's lock first, then
- * the barber's, so that the key too is looked up and stored in one passage.
- * At most one passage is open at a time, none after a call.
+ * checked.  A claim with an idempotency key, or under a limit of its customer,
+ * takes that lock first, then the barber's, so that these too are looked up
+ * and stored in one passage.  At most one passage is open at a time, none after
+ * a call.
+ *
+ * What overlaps but could sit in one group with the claim is counted, and the
+ * service's capacity decides.
  *
  *-------------------------------------------------------------------------
  */
@@ -54,6 +58,7 @@
 #include "storage/lock.h"
 #include "utils/rel.h"
 #include "utils/resowner.h"
+#include "utils/timestamp.h"
 
 #include "booking.h"
 #include "compat.h"
@@ -61,6 +66,7 @@
 /* Fourth fields of advisory lock tags; SQL functions make 1 and 2 */
 #define BARBER_LOCK 0xB00C
 #define KEY_LOCK 0xB00D
+#define USER_LOCK 0xB00E
 
 /*
  * The open passage of this backend.  It belongs to a transaction nesting
@@ -71,10 +77,12 @@ typedef struct Passage
 {
 	bool		is_open;
 	bool		has_key;
+	bool		has_user;
 	int			nest_level;
 	LOCKTAG		barber_tag;
 	LOCKTAG		key_tag;
-	Claim		claim;			/* its key is not kept */
+	LOCKTAG		user_tag;
+	Occupant	occupant;
 } Passage;
 
 static Passage passage;
@@ -141,6 +149,8 @@ guard_leave(void)
 		return;
 	passage.is_open = false;
 	release(&passage.barber_tag);
+	if (passage.has_user)
+		release(&passage.user_tag);
 	if (passage.has_key)
 		release(&passage.key_tag);
 }
@@ -153,10 +163,12 @@ static bool
 open_passage(const Claim *claim, bool wait)
 {
 	passage.nest_level = GetCurrentTransactionNestLevel();
-	passage.claim = *claim;
-	passage.claim.key = NULL;
+	passage.occupant = claim->occupant;
 	passage.has_key = claim->key != NULL;
-	set_tag(&passage.barber_tag, (uint64) claim->barber_id, BARBER_LOCK);
+	passage.has_user = claim->limits != NULL &&
+		limits_bind_user(claim->limits);
+	set_tag(&passage.barber_tag, (uint64) claim->occupant.barber_id,
+			BARBER_LOCK);
 	passage.is_open = true;
 	if (claim->key != NULL)
 	{
@@ -165,6 +177,12 @@ open_passage(const Claim *claim, bool wait)
 									strlen(claim->key), 0),
 				KEY_LOCK);
 		acquire(&passage.key_tag, true);
+	}
+	if (passage.has_user)
+	{
+		set_tag(&passage.user_tag, (uint64) claim->limits->user_id,
+				USER_LOCK);
+		acquire(&passage.user_tag, true);
 	}
 	if (acquire(&passage.barber_tag, wait))
 		return true;
@@ -178,8 +196,8 @@ open_passage(const Claim *claim, bool wait)
 void
 guard_name_row(int64 id)
 {
-	passage.claim.has_id = true;
-	passage.claim.id = id;
+	passage.occupant.has_id = true;
+	passage.occupant.id = id;
 }
 
 /*
@@ -188,11 +206,16 @@ guard_name_row(int64 id)
 bool
 guard_covers(const Claim *claim)
 {
+	const Occupant *checked = &passage.occupant;
+	const Occupant *row = &claim->occupant;
+
 	return passage.is_open &&
-		passage.claim.has_id && passage.claim.id == claim->id &&
-		passage.claim.barber_id == claim->barber_id &&
-		passage.claim.busy_from == claim->busy_from &&
-		passage.claim.busy_until == claim->busy_until &&
+		checked->has_id && checked->id == row->id &&
+		checked->barber_id == row->barber_id &&
+		checked->busy.from == row->busy.from &&
+		checked->busy.until == row->busy.until &&
+		checked->service_id == row->service_id &&
+		checked->starts_at == row->starts_at &&
 		booking_lock_held(&passage.barber_tag, ExclusiveLock);
 }
 
@@ -216,8 +239,11 @@ guard_init(void)
 
 /* ---- looking ---- */
 
-static void
-wait_for(const Holder *holder)
+/*
+ * Waits until that transaction has ended, or taken back its insertion.
+ */
+void
+guard_wait(const Holder *holder)
 {
 	if (holder->speculative_token != 0)
 		SpeculativeInsertionWait(holder->xid, holder->speculative_token);
@@ -227,8 +253,66 @@ wait_for(const Holder *holder)
 
 typedef enum Sight
 {
-	SIGHT_FREE, SIGHT_TAKEN, SIGHT_REPEATED, SIGHT_IN_PROGRESS
+	SIGHT_FREE, SIGHT_REFUSED, SIGHT_REPEATED, SIGHT_IN_PROGRESS
 } Sight;
+
+/*
+ * The seats of the service that a claim is for.  A service that cannot be
+ * found has one: its foreign key will refuse the row.
+ */
+static int
+seats_of(const Claim *claim)
+{
+	Service    *service;
+
+	if (claim->capacity > 0)
+		return claim->capacity;
+	service = schedule_service(schedule_begin(), claim->occupant.service_id);
+	return service != NULL ? service->capacity : 1;
+}
+
+static ProbeResult
+probe_time(Relation appointments, Relation index, const Claim *claim,
+		   Holder *holder)
+{
+	Tally		seats = {0};
+	ProbeResult result = probe_overlap(appointments, index, &claim->occupant,
+									   &seats, holder);
+
+	if (result == PROBE_FREE && seats.committed + seats.in_progress > 0)
+		result = tally_result(&seats, seats_of(claim), holder);
+	return result;
+}
+
+/*
+ * Asks for the limits.  They are the last reason for a "no": that another part
+ * of the service is taken, whose turn would only come, is said instead.
+ */
+static ProbeResult
+probe_limits_last(Relation appointments, Relation index, const Claim *claim,
+				  Holder *holder, Refusal *refusal)
+{
+	const Limits *limits = claim->limits;
+	ProbeResult result = probe_limits(appointments, limits, holder, refusal);
+
+	for (int i = 1; result == PROBE_TAKEN &&
+		 i < rule_part_count(limits->rule); i++)
+	{
+		Claim		other = *claim;
+		Part		part;
+
+		rule_part(limits->rule, i, limits->span.from, &part);
+		other.occupant.busy = part.busy;
+		other.occupant.starts_at = part.work.from;
+		if (probe_time(appointments, index, &other, holder) == PROBE_TAKEN)
+		{
+			refuse_overlap(refusal, other.occupant.barber_id,
+						   part.busy.from, part.busy.until);
+			break;
+		}
+	}
+	return result;
+}
 
 /*
  * What stands in the claim's way now.  The key comes first, and again before
@@ -236,11 +320,12 @@ typedef enum Sight
  */
 static Sight
 look(Relation appointments, const Claim *claim, TupleTableSlot *repeated,
-	 Holder *holder)
+	 Holder *holder, Refusal *refusal)
 {
+	const Occupant *occupant = &claim->occupant;
 	Relation	index;
 	Relation	key_index = NULL;
-	ProbeResult overlap = PROBE_FREE;
+	ProbeResult result = PROBE_FREE;
 	ProbeResult key = PROBE_FREE;
 
 	index = catalog_open_index(AVAILABILITY_INDEX, RowExclusiveLock);
@@ -252,10 +337,14 @@ look(Relation appointments, const Claim *claim, TupleTableSlot *repeated,
 	}
 	if (key == PROBE_FREE)
 	{
-		overlap = probe_overlap(appointments, index, claim->barber_id,
-								claim->busy_from, claim->busy_until,
-								claim->has_id ? &claim->id : NULL, holder);
-		if (overlap == PROBE_TAKEN && claim->key != NULL)
+		result = probe_time(appointments, index, claim, holder);
+		if (result == PROBE_TAKEN)
+			refuse_overlap(refusal, occupant->barber_id, occupant->busy.from,
+						   occupant->busy.until);
+		else if (result == PROBE_FREE && claim->limits != NULL)
+			result = probe_limits_last(appointments, index, claim, holder,
+									   refusal);
+		if (result == PROBE_TAKEN && claim->key != NULL)
 			key = probe_key(appointments, key_index, claim->key, repeated,
 							holder);
 	}
@@ -267,33 +356,32 @@ look(Relation appointments, const Claim *claim, TupleTableSlot *repeated,
 		return SIGHT_REPEATED;
 	if (key == PROBE_IN_PROGRESS)
 		return SIGHT_IN_PROGRESS;
-	return overlap == PROBE_TAKEN ? SIGHT_TAKEN :
-		overlap == PROBE_IN_PROGRESS ? SIGHT_IN_PROGRESS : SIGHT_FREE;
+	return result == PROBE_TAKEN ? SIGHT_REFUSED :
+		result == PROBE_IN_PROGRESS ? SIGHT_IN_PROGRESS : SIGHT_FREE;
 }
 
 /*
  * Opens a passage for a claim.  GRANTED: it is open, write the row and leave.
  * Else none is open.  REPEATED: *repeated has the appointment that answers the
- * request.  WAITED: for another transaction, any time; ask everything again.
- * The caller holds RowExclusiveLock on appointments.
+ * request.  IN_PROGRESS: *holder's transaction decides; wait for it, and ask
+ * everything again.  The caller holds RowExclusiveLock on appointments.
  *
  * Where many want one time, the first to enter settles it for all: so whoever
  * finds the lock taken looks again when it is free, and only then queues.
  */
 ClaimResult
 guard_enter(Relation appointments, const Claim *claim,
-			TupleTableSlot *repeated)
+			TupleTableSlot *repeated, Holder *holder, Refusal *refusal)
 {
 	bool		queue = false;
 
 	guard_leave();
 	for (;;)
 	{
-		Holder		holder;
 		Sight		sight;
 
 		CHECK_FOR_INTERRUPTS();
-		sight = look(appointments, claim, repeated, &holder);
+		sight = look(appointments, claim, repeated, holder, refusal);
 		if (sight == SIGHT_FREE)
 		{
 			if (!open_passage(claim, queue))
@@ -302,17 +390,13 @@ guard_enter(Relation appointments, const Claim *claim,
 				queue = true;
 				continue;
 			}
-			sight = look(appointments, claim, repeated, &holder);
+			sight = look(appointments, claim, repeated, holder, refusal);
 			if (sight == SIGHT_FREE)
 				return CLAIM_GRANTED;
 			guard_leave();
 		}
-		if (sight == SIGHT_TAKEN)
-			return CLAIM_TAKEN;
-		if (sight == SIGHT_REPEATED)
-			return CLAIM_REPEATED;
-		wait_for(&holder);
-		return CLAIM_WAITED;
+		return sight == SIGHT_REFUSED ? CLAIM_REFUSED :
+			sight == SIGHT_REPEATED ? CLAIM_REPEATED : CLAIM_IN_PROGRESS;
 	}
 }
 
@@ -331,7 +415,7 @@ guard_find_key(Relation appointments, const char *key, TupleTableSlot *found)
 	while ((result = probe_key(appointments, index, key, found, &holder)) ==
 		   PROBE_IN_PROGRESS)
 	{
-		wait_for(&holder);
+		guard_wait(&holder);
 		CHECK_FOR_INTERRUPTS();
 	}
 	index_close(index, NoLock);
@@ -349,13 +433,14 @@ guard_await(Relation appointments, const Claim *claim)
 	for (;;)
 	{
 		Holder		holder;
+		Refusal		refusal;
 		Sight		sight;
 
 		CHECK_FOR_INTERRUPTS();
-		sight = look(appointments, claim, NULL, &holder);
+		sight = look(appointments, claim, NULL, &holder, &refusal);
 		if (sight != SIGHT_IN_PROGRESS)
 			return sight == SIGHT_FREE;
-		wait_for(&holder);
+		guard_wait(&holder);
 	}
 }
 
@@ -371,16 +456,17 @@ guard_verify(Relation appointments, const Claim *claim, TransactionId xid)
 	for (;;)
 	{
 		Holder		holder;
+		Refusal		refusal;
 		Sight		sight;
 
 		CHECK_FOR_INTERRUPTS();
 		open_passage(claim, true);
-		sight = look(appointments, claim, NULL, &holder);
+		sight = look(appointments, claim, NULL, &holder, &refusal);
 		guard_leave();
 		if (sight != SIGHT_IN_PROGRESS)
 			return sight == SIGHT_FREE;
 		if (TransactionIdPrecedes(holder.xid, xid))
 			return false;
-		wait_for(&holder);
+		guard_wait(&holder);
 	}
 }

@@ -81,19 +81,6 @@ status_from_text(Datum value)
 	return STATUS_UNKNOWN;
 }
 
-static Datum
-appointment_value(TupleTableSlot *row, int column, bool *any_null)
-{
-	bool		isnull;
-	Datum		value = slot_getattr(row,
-									 catalog_column(APPOINTMENTS, column),
-									 &isnull);
-
-	if (isnull)
-		*any_null = true;
-	return value;
-}
-
 /*
  * Reads a row.  Missing busy times stand for the appointment's own.
  */
@@ -118,15 +105,18 @@ read_occupation(TupleTableSlot *row, Occupation *result)
 	TimestampTz expires_at =
 		DatumGetTimestampTz(appointment_value(row, APPT_HOLD_EXPIRES_AT,
 											  &no_expiry));
-	Claim	   *claim = &result->claim;
+	Occupant   *occupant = &result->claim.occupant;
 
-	claim->barber_id = DatumGetInt64(appointment_value(row, APPT_BARBER_ID,
-													   &any_null));
-	claim->has_id = true;
-	claim->id = DatumGetInt64(appointment_value(row, APPT_ID, &any_null));
-	claim->busy_from = no_from ? starts_at : busy_from;
-	claim->busy_until = no_until ? ends_at : busy_until;
-	claim->key = NULL;
+	memset(&result->claim, 0, sizeof(result->claim));
+	occupant->barber_id = DatumGetInt64(appointment_value(row, APPT_BARBER_ID,
+														  &any_null));
+	occupant->has_id = true;
+	occupant->id = DatumGetInt64(appointment_value(row, APPT_ID, &any_null));
+	occupant->service_id =
+		DatumGetInt64(appointment_value(row, APPT_SERVICE_ID, &any_null));
+	occupant->starts_at = starts_at;
+	occupant->busy.from = no_from ? starts_at : busy_from;
+	occupant->busy.until = no_until ? ends_at : busy_until;
 	result->is_complete = !any_null;
 	result->status = any_null ? STATUS_UNKNOWN : status_from_text(status);
 	result->expires_at = no_expiry || result->status != STATUS_PENDING ?
@@ -143,18 +133,23 @@ is_live(const Occupation *row)
 
 /*
  * Whether the row may come to overlap another: it is live, and occupies time
- * that its old version, if any, did not occupy for as long.
+ * that its old version, if any, did not occupy for as long, or as one of
+ * another group.
  */
 static bool
 needs_check(const Occupation *row, const Occupation *old)
 {
-	if (!row->is_complete || !is_live(row) ||
-		row->claim.busy_from >= row->claim.busy_until)
+	const Occupant *now = &row->claim.occupant;
+	const Occupant *before = old != NULL ? &old->claim.occupant : NULL;
+
+	if (!row->is_complete || !is_live(row) || now->busy.from >= now->busy.until)
 		return false;
 	return old == NULL || !is_live(old) ||
-		old->claim.barber_id != row->claim.barber_id ||
-		old->claim.busy_from > row->claim.busy_from ||
-		old->claim.busy_until < row->claim.busy_until ||
+		before->barber_id != now->barber_id ||
+		before->service_id != now->service_id ||
+		before->starts_at != now->starts_at ||
+		before->busy.from != now->busy.from ||
+		before->busy.until != now->busy.until ||
 		old->expires_at < row->expires_at;
 }
 
@@ -168,7 +163,7 @@ check_transition(const Occupation *old, const Occupation *row)
 		return;
 	refuse(&refusal, INVALID_TRANSITION,
 		   "Appointment " INT64_FORMAT " is %s and cannot become %s.",
-		   old->claim.id, status_names[old->status],
+		   old->claim.occupant.id, status_names[old->status],
 		   status_names[row->status]);
 	raise_refusal("change", &refusal);
 }
@@ -214,10 +209,10 @@ fill_in(TupleTableSlot *row, const Occupation *occupation, Changes *changes)
 
 	if (column_is_null(row, APPT_BUSY_FROM))
 		change(changes, APPT_BUSY_FROM,
-			   TimestampTzGetDatum(occupation->claim.busy_from), false);
+			   TimestampTzGetDatum(occupation->claim.occupant.busy.from), false);
 	if (column_is_null(row, APPT_BUSY_UNTIL))
 		change(changes, APPT_BUSY_UNTIL,
-			   TimestampTzGetDatum(occupation->claim.busy_until), false);
+			   TimestampTzGetDatum(occupation->claim.occupant.busy.until), false);
 	if (status != STATUS_PENDING && status != STATUS_CANCELLED &&
 		status != STATUS_EXPIRED && status != STATUS_UNKNOWN &&
 		!column_is_null(row, APPT_HOLD_EXPIRES_AT))
@@ -257,9 +252,10 @@ refuse_row(Relation appointments, const Occupation *row)
 {
 	Refusal		refusal;
 
-	refuse_overlap(&refusal, row->claim.barber_id, row->claim.busy_from,
-				   row->claim.busy_until);
-	raise_overlap(appointments, &refusal);
+	refuse_overlap(&refusal, row->claim.occupant.barber_id,
+				   row->claim.occupant.busy.from,
+				   row->claim.occupant.busy.until);
+	raise_booking_refusal(appointments, &refusal);
 }
 
 PG_FUNCTION_INFO_V1(booking_guard_before);
@@ -290,7 +286,7 @@ booking_guard_before(PG_FUNCTION_ARGS)
 		check_transition(&old, &row);
 		advance_version(trigger->tg_trigslot, &changes);
 		/* an update may give the row another id; its old one is in no way */
-		row.claim.id = old.claim.id;
+		row.claim.occupant.id = old.claim.occupant.id;
 	}
 	if (needs_check(&row, is_update ? &old : NULL) &&
 		!guard_covers(&row.claim) && !guard_await(rel, &row.claim))

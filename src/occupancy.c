@@ -18,6 +18,10 @@
  *				check_exclusion_or_unique_constraint().  It relies on nothing
  *				but the CHECK that a busy range spans two days at most.
  *
+ * Of a service with a capacity, appointments of one barber, start and busy
+ * range share that time: a group.  So live busy ranges of a barber are equal,
+ * or do not overlap.
+ *
  * Callers hold a lock on appointments; the index is locked here as strongly.
  *
  *-------------------------------------------------------------------------
@@ -29,6 +33,7 @@
 #include "access/relscan.h"
 #include "access/tableam.h"
 #include "access/visibilitymap.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
@@ -67,6 +72,47 @@ typedef struct Entry
 	bool		is_hold;		/* will expire */
 	bool		is_expired;		/* occupies nothing any more */
 } Entry;
+
+/*
+ * A column of a row of appointments; sets *isnull only when it is.
+ */
+Datum
+appointment_value(TupleTableSlot *row, int column, bool *isnull)
+{
+	bool		null;
+	Datum		value = slot_getattr(row,
+									 catalog_column(APPOINTMENTS, column),
+									 &null);
+
+	if (null)
+		*isnull = true;
+	return value;
+}
+
+/*
+ * The row's first part: its own id, or what it is a part of.
+ */
+static int64
+head_of(TupleTableSlot *row)
+{
+	bool		is_head = false;
+	int64		part_of = DatumGetInt64(appointment_value(row, APPT_PART_OF,
+														  &is_head));
+
+	return is_head ?
+		DatumGetInt64(appointment_value(row, APPT_ID, &is_head)) : part_of;
+}
+
+/*
+ * Whether that status occupies time now; expires_at DT_NOEND: never.
+ */
+bool
+status_is_live(const char *status, TimestampTz expires_at)
+{
+	return strcmp(status, "confirmed") == 0 ||
+		strcmp(status, "checked_in") == 0 ||
+		(strcmp(status, "pending") == 0 && expires_at > booking_now());
+}
 
 static void
 read_entry(IndexScanDesc scan, TimestampTz now, Entry *entry)
@@ -155,13 +201,69 @@ row_is_visible(BusyReader *reader, ItemPointer tid)
 	return true;
 }
 
+static void
+count_in_group(GroupList *list, TimestampTz starts_at, const Span *busy)
+{
+	SeatGroup	   *group;
+
+	for (int i = list->count - 1; i >= 0; i--)
+	{
+		group = &list->groups[i];
+		if (group->busy.from != busy->from)
+			break;
+		if (group->starts_at == starts_at &&
+			group->busy.until == busy->until)
+		{
+			group->taken++;
+			return;
+		}
+	}
+	if (list->count == list->capacity)
+		list->groups = grow_array(list->groups, &list->capacity,
+								  list->count + 1, sizeof(SeatGroup));
+	group = &list->groups[list->count++];
+	group->starts_at = starts_at;
+	group->busy = *busy;
+	group->taken = 1;
+}
+
+/*
+ * Whether the filter keeps a row that the snapshot sees, and counts it in its
+ * group.  This takes the row itself.
+ */
+static bool
+filter_row(BusyReader *reader, const Span *busy, BusyFilter *filter,
+		   bool *is_visible)
+{
+	TupleTableSlot *row = reader->slot;
+	bool		isnull = false;
+	bool		is_kept = true;
+
+	*is_visible = index_fetch_heap(reader->scan, row);
+	if (!*is_visible)
+		return false;
+	if (filter->head_id != 0 && head_of(row) == filter->head_id)
+		is_kept = false;
+	else if (filter->service_id != 0 &&
+			 DatumGetInt64(appointment_value(row, APPT_SERVICE_ID, &isnull)) ==
+			 filter->service_id)
+		count_in_group(&filter->groups,
+					   DatumGetTimestampTz(appointment_value(row,
+															 APPT_STARTS_AT,
+															 &isnull)),
+					   busy);
+	ExecClearTuple(row);
+	return is_kept;
+}
+
 /*
  * Appends the live busy spans of a barber that meet [from, until), whole,
- * normalized; and perhaps some before it.
+ * normalized; and perhaps some before it.  A filter leaves some out, and
+ * lists groups besides.
  */
 void
 busy_read(BusyReader *reader, int64 barber_id, TimestampTz from,
-		  TimestampTz until, SpanList *busy)
+		  TimestampTz until, BusyFilter *filter, SpanList *busy)
 {
 	ScanKeyData keys[3];
 	ItemPointer tid;
@@ -172,14 +274,23 @@ busy_read(BusyReader *reader, int64 barber_id, TimestampTz from,
 									BackwardScanDirection)) != NULL)
 	{
 		Entry		entry;
+		bool		is_visible;
+		bool		is_kept;
 
 		CHECK_FOR_INTERRUPTS();
 		read_entry(reader->scan, reader->now, &entry);
-		if (entry.is_expired || !row_is_visible(reader, tid))
+		if (entry.is_expired)
+			continue;
+		if (filter != NULL)
+			is_kept = filter_row(reader, &entry.busy, filter, &is_visible);
+		else
+			is_kept = is_visible = row_is_visible(reader, tid);
+		if (!is_visible)
 			continue;
 		if (entry.busy.until <= from && !entry.is_hold)
 			break;
-		spans_add(busy, entry.busy.from, entry.busy.until);
+		if (is_kept)
+			spans_add(busy, entry.busy.from, entry.busy.until);
 	}
 	for (int i = 0; i < busy->count / 2; i++)
 	{
@@ -251,11 +362,81 @@ row_state(const SnapshotData *dirty, Holder *holder)
 }
 
 /*
+ * Counts a row of a dirty scan, once: of one that is being updated, or was
+ * while the scan went on, several versions may come by.
+ */
+void
+tally_row(Tally *tally, int64 id, ProbeResult state, const Holder *holder)
+{
+	int			count = tally->committed + tally->in_progress;
+
+	for (int i = 0; i < count; i++)
+	{
+		if (tally->ids[i] == id)
+			return;
+	}
+	if (count == tally->capacity)
+		tally->ids = grow_array(tally->ids, &tally->capacity, count + 1,
+								sizeof(int64));
+	tally->ids[count] = id;
+	if (state == PROBE_TAKEN)
+		tally->committed++;
+	else if (tally->in_progress++ == 0 ||
+			 TransactionIdFollows(holder->xid, tally->youngest.xid))
+		tally->youngest = *holder;
+}
+
+/*
+ * Whether one more than what was counted would be more than "most" now, or may
+ * be, as the holder's transaction ends.
+ */
+ProbeResult
+tally_result(const Tally *tally, int most, Holder *holder)
+{
+	if (tally->committed >= most)
+		return PROBE_TAKEN;
+	if (tally->committed + tally->in_progress < most)
+		return PROBE_FREE;
+	*holder = tally->youngest;
+	return PROBE_IN_PROGRESS;
+}
+
+static bool
+is_own(const Occupant *occupant, TupleTableSlot *row)
+{
+	bool		isnull = false;
+
+	if (occupant->head_id != 0)
+		return head_of(row) == occupant->head_id;
+	return occupant->has_id &&
+		DatumGetInt64(appointment_value(row, APPT_ID, &isnull)) ==
+		occupant->id;
+}
+
+/*
+ * Whether the row shares the occupant's time as one of a group would.
+ */
+static bool
+is_seat(const Occupant *occupant, const Span *busy, TupleTableSlot *row)
+{
+	bool		isnull = false;
+
+	return busy->from == occupant->busy.from &&
+		busy->until == occupant->busy.until &&
+		DatumGetInt64(appointment_value(row, APPT_SERVICE_ID, &isnull)) ==
+		occupant->service_id &&
+		DatumGetTimestampTz(appointment_value(row, APPT_STARTS_AT,
+											  &isnull)) ==
+		occupant->starts_at;
+}
+
+/*
  * Goes through all versions of the row under the scan's present entry.
  */
 static ProbeResult
 probe_row(IndexScanDesc scan, SnapshotData *dirty, TupleTableSlot *slot,
-		  const int64 *except_id, Holder *holder)
+		  const Span *busy, const Occupant *occupant, Tally *seats,
+		  Holder *holder)
 {
 	ProbeResult result = PROBE_FREE;
 
@@ -263,16 +444,21 @@ probe_row(IndexScanDesc scan, SnapshotData *dirty, TupleTableSlot *slot,
 	{
 		Holder		found;
 		ProbeResult state;
-		bool		isnull;
-		Datum		id;
 
 		if (!index_fetch_heap(scan, slot))
 			break;
 		state = row_state(dirty, &found);
-		id = slot_getattr(slot, catalog_column(APPOINTMENTS, APPT_ID),
-						  &isnull);
-		if (except_id != NULL && DatumGetInt64(id) == *except_id)
+		if (is_own(occupant, slot))
 			continue;
+		if (is_seat(occupant, busy, slot))
+		{
+			bool		isnull = false;
+
+			tally_row(seats,
+					  DatumGetInt64(appointment_value(slot, APPT_ID, &isnull)),
+					  state, &found);
+			continue;
+		}
 		if (state == PROBE_TAKEN)
 			return PROBE_TAKEN;
 		result = state;
@@ -282,15 +468,16 @@ probe_row(IndexScanDesc scan, SnapshotData *dirty, TupleTableSlot *slot,
 }
 
 /*
- * Whether a live appointment of the barber, other than *except_id, overlaps
- * [from, until) now: committed (or our own transaction's), or of a transaction
- * still in progress, which *holder then names.
+ * Whether a live appointment of the barber, other than the occupant's own,
+ * overlaps its busy time now: committed (or our own transaction's), or of a
+ * transaction still in progress, which *holder then names.  Those that could
+ * be of its group are counted instead.
  */
 ProbeResult
-probe_overlap(Relation appointments, Relation index, int64 barber_id,
-			  TimestampTz from, TimestampTz until,
-			  const int64 *except_id, Holder *holder)
+probe_overlap(Relation appointments, Relation index,
+			  const Occupant *occupant, Tally *seats, Holder *holder)
 {
+	const Span *asked = &occupant->busy;
 	SnapshotData dirty;
 	ScanKeyData keys[3];
 	IndexScanDesc scan;
@@ -299,7 +486,8 @@ probe_overlap(Relation appointments, Relation index, int64 barber_id,
 	ProbeResult result = PROBE_FREE;
 
 	InitDirtySnapshot(dirty);
-	set_keys(keys, barber_id, from - LONGEST_BUSY, until);
+	set_keys(keys, occupant->barber_id, asked->from - LONGEST_BUSY,
+			 asked->until);
 	scan = booking_index_beginscan(appointments, index, &dirty, 3);
 	scan->xs_want_itup = true;
 	index_rescan(scan, keys, 3, NULL, 0);
@@ -311,9 +499,10 @@ probe_overlap(Relation appointments, Relation index, int64 barber_id,
 
 		CHECK_FOR_INTERRUPTS();
 		read_entry(scan, now, &entry);
-		if (entry.is_expired || entry.busy.until <= from)
+		if (entry.is_expired || entry.busy.until <= asked->from)
 			continue;
-		state = probe_row(scan, &dirty, slot, except_id, holder);
+		state = probe_row(scan, &dirty, slot, &entry.busy, occupant, seats,
+						  holder);
 		if (state != PROBE_FREE)
 			result = state;
 	}
@@ -353,4 +542,73 @@ probe_key(Relation appointments, Relation index, const char *key,
 		ExecClearTuple(found);
 	index_endscan(scan);
 	return result;
+}
+
+/*
+ * Calls back for each row under some keys of an index that is there now,
+ * committed or of a transaction still in progress.
+ */
+static void
+scan_dirty(Relation appointments, IndexId index_id, ScanKey keys, int key_count,
+		   DirtyCallback callback, void *arg)
+{
+	Relation	index = catalog_open_index(index_id, RowExclusiveLock);
+	TupleTableSlot *row = table_slot_create(appointments, NULL);
+	SnapshotData dirty;
+	IndexScanDesc scan;
+
+	InitDirtySnapshot(dirty);
+	scan = booking_index_beginscan(appointments, index, &dirty, key_count);
+	index_rescan(scan, keys, key_count, NULL, 0);
+	while (index_getnext_slot(scan, ForwardScanDirection, row))
+	{
+		Holder		holder;
+		ProbeResult state = row_state(&dirty, &holder);
+
+		CHECK_FOR_INTERRUPTS();
+		callback(row, state, &holder, arg);
+	}
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(row);
+	index_close(index, RowExclusiveLock);
+}
+
+/*
+ * Everybody's present rows of a user that may be live.
+ */
+void
+scan_user_dirty(Relation appointments, int64 user_id,
+				DirtyCallback callback, void *arg)
+{
+	static const char *const statuses[] = {"pending", "confirmed", "checked_in"};
+
+	for (int i = 0; i < (int) lengthof(statuses); i++)
+	{
+		ScanKeyData keys[2];
+
+		ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ,
+					Int64GetDatum(user_id));
+		ScanKeyEntryInitialize(&keys[1], 0, 2, BTEqualStrategyNumber, TEXTOID,
+							   DEFAULT_COLLATION_OID, F_TEXTEQ,
+							   CStringGetTextDatum(statuses[i]));
+		scan_dirty(appointments, USER_STATUS_INDEX, keys, 2, callback, arg);
+	}
+}
+
+/*
+ * Everybody's present rows of a barber that start in [from, until).
+ */
+void
+scan_barber_dirty(Relation appointments, int64 barber_id, TimestampTz from,
+				  TimestampTz until, DirtyCallback callback, void *arg)
+{
+	ScanKeyData keys[3];
+
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ,
+				Int64GetDatum(barber_id));
+	ScanKeyInit(&keys[1], 2, BTGreaterEqualStrategyNumber, F_TIMESTAMPTZ_GE,
+				TimestampTzGetDatum(from));
+	ScanKeyInit(&keys[2], 2, BTLessStrategyNumber, F_TIMESTAMPTZ_LT,
+				TimestampTzGetDatum(until));
+	scan_dirty(appointments, BARBER_DATE_INDEX, keys, 3, callback, arg);
 }

@@ -30,9 +30,16 @@ require_row(TableId table, const char *what, int64 id)
 	raise_refusal("request", &refusal);
 }
 
+/* How long a service with steps takes; its last gap is void.  NULL: no steps */
+#define STEPS_MINUTES \
+	"(SELECT (sum(t.work_minutes + t.gap_minutes)" \
+	" - (array_agg(t.gap_minutes ORDER BY t.position DESC))[1])::int" \
+	" FROM booking.service_steps t WHERE t.service_id = s.id)"
+#define SERVICE_MINUTES "coalesce(" STEPS_MINUTES ", s.duration_minutes)"
+
 static OwnerQuery services_query = {
 	.sql =
-	"SELECT s.id, s.name, s.duration_minutes, s.price_cents,"
+	"SELECT s.id, s.name, " SERVICE_MINUTES ", s.price_cents,"
 	" h.currency::text, s.requires_confirmation"
 	" FROM booking.services s JOIN booking.shops h ON h.id = s.shop_id"
 	" WHERE s.shop_id = $1 AND s.is_active AND h.is_active AND EXISTS ("
@@ -73,7 +80,8 @@ static OwnerQuery barbers_query = {
 
 static OwnerQuery offering_barbers_query = {
 	.sql =
-	"SELECT b.id, b.name, coalesce(o.duration_minutes, s.duration_minutes),"
+	"SELECT b.id, b.name, coalesce(" STEPS_MINUTES ", o.duration_minutes,"
+	" s.duration_minutes),"
 	" coalesce(o.price_cents, s.price_cents), h.currency::text"
 	" FROM booking.barbers b JOIN booking.shops h ON h.id = b.shop_id"
 	" JOIN booking.barber_services o ON o.barber_id = b.id"
@@ -108,18 +116,22 @@ booking_active_barbers(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/* A service with steps is one line, from the first part to the end of the last */
+#define ENDS_AT \
+	"greatest(a.ends_at, (SELECT max(p.ends_at) FROM booking.appointments p" \
+	" WHERE p.part_of = a.id AND p.status = a.status))"
 #define USER_APPOINTMENTS \
-	"SELECT a.id, a.starts_at, a.ends_at, a.status, a.hold_expires_at," \
+	"SELECT a.id, a.starts_at, " ENDS_AT ", a.status, a.hold_expires_at," \
 	" a.price_cents, h.currency::text, a.version, b.id, b.name, s.id, s.name," \
 	" h.id, h.name, h.time_zone" \
 	" FROM booking.appointments a" \
 	" JOIN booking.barbers b ON b.id = a.barber_id" \
 	" JOIN booking.services s ON s.id = a.service_id" \
 	" JOIN booking.shops h ON h.id = b.shop_id" \
-	" WHERE a.user_id = $1"
+	" WHERE a.user_id = $1 AND a.part_of IS NULL"
 
 #define IS_UPCOMING \
-	"(a.status IN ('pending', 'confirmed', 'checked_in') AND a.ends_at > $2" \
+	"(a.status IN ('pending', 'confirmed', 'checked_in') AND " ENDS_AT " > $2" \
 	" AND (a.hold_expires_at IS NULL OR a.hold_expires_at > $2))"
 
 static OwnerQuery upcoming_query = {

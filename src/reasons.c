@@ -38,15 +38,23 @@ static const ReasonInfo reasons[] = {
 	"Use a starts_at that available_slots returned."},
 	[NOT_OFFERED] = {"not_offered", BOOKING_SQLSTATE('0', '0', '5'),
 	"active_services and active_barbers list what can be booked."},
+	[LIMIT_REACHED] = {"limit_reached", BOOKING_SQLSTATE('0', '0', '6'),
+	"Cancel another appointment first, choose another day, or ask the shop."},
 	[CANCELLATION_WINDOW_CLOSED] = {"cancellation_window_closed",
 		BOOKING_SQLSTATE('0', '0', '7'),
-	"Ask the shop to cancel it."},
+	"Ask the shop to do it."},
+	[HOLD_EXPIRED] = {"hold_expired", BOOKING_SQLSTATE('0', '0', '8'),
+	"Hold or book the slot again, if it is still available."},
 	[INVALID_TRANSITION] = {"invalid_transition",
 		BOOKING_SQLSTATE('0', '0', '9'),
 	"Read the appointment's present status and decide again."},
 	[IDEMPOTENCY_CONFLICT] = {"idempotency_conflict",
 		BOOKING_SQLSTATE('0', '1', '0'),
 	"Use a new idempotency key for a new request."},
+	[VERSION_CONFLICT] = {"version_conflict", BOOKING_SQLSTATE('0', '1', '1'),
+	"Read the appointment again and decide anew."},
+	[USER_OVERLAP] = {"user_overlap", BOOKING_SQLSTATE('0', '1', '2'),
+	"Choose a time at which the customer has no other appointment."},
 	[NOT_FOUND] = {"not_found", ERRCODE_NO_DATA_FOUND,
 	"Check the ids that were passed."},
 };
@@ -106,11 +114,14 @@ refuse_overlap(Refusal *refusal, int64 barber_id, TimestampTz from,
 }
 
 /*
- * Raises slot_taken with the table, as a constraint's error has it.
+ * Raises the refusal of a booking: slot_taken with the table, as a
+ * constraint's error has it.
  */
 void
-raise_overlap(Relation appointments, const Refusal *refusal)
+raise_booking_refusal(Relation appointments, const Refusal *refusal)
 {
+	if (refusal->reason != SLOT_TAKEN)
+		raise_refusal("booking", refusal);
 	ereport(ERROR,
 			(errcode(ERRCODE_EXCLUSION_VIOLATION),
 			 errmsg("booking refused: %s", reasons[SLOT_TAKEN].name),

@@ -171,6 +171,16 @@ anchor_from_text(const char *text)
 	return ANCHOR_OPENING;
 }
 
+static Assignment
+assignment_from_text(const char *text)
+{
+	if (strcmp(text, "round_robin") == 0)
+		return ASSIGN_ROUND_ROBIN;
+	if (strcmp(text, "priority") == 0)
+		return ASSIGN_PRIORITY;
+	return ASSIGN_LEAST_BOOKED;
+}
+
 static pg_tz *
 find_zone(const char *name)
 {
@@ -201,6 +211,15 @@ compile_shop(HeapTuple row, TupleDesc desc, void *state)
 										  SHOP_MIN_NOTICE, 0);
 	shop->max_advance_days = int4_value(row, desc, SHOPS,
 										SHOP_MAX_ADVANCE_DAYS, 0);
+	shop->hold_minutes = int4_value(row, desc, SHOPS, SHOP_HOLD_MINUTES, 10);
+	shop->waitlist_hold_minutes = int4_value(row, desc, SHOPS,
+											 SHOP_WAITLIST_HOLD_MINUTES, 60);
+	shop->max_active_per_user = int4_value(row, desc, SHOPS,
+										   SHOP_MAX_ACTIVE_PER_USER, 0);
+	shop->prevent_user_overlap = bool_value(row, desc, SHOPS,
+											SHOP_PREVENT_USER_OVERLAP);
+	shop->assignment = assignment_from_text(text_value(row, desc, SHOPS,
+													   SHOP_ASSIGNMENT));
 }
 
 static bool
@@ -264,6 +283,10 @@ compile_barber(HeapTuple row, TupleDesc desc, void *state)
 	read->shop_id = int8_value(row, desc, BARBERS, BARBER_SHOP_ID, 0);
 	read->barber->is_active = bool_value(row, desc, BARBERS,
 										 BARBER_IS_ACTIVE);
+	read->barber->priority = int4_value(row, desc, BARBERS,
+										BARBER_PRIORITY, 0);
+	read->barber->max_per_day = int4_value(row, desc, BARBERS,
+										   BARBER_MAX_PER_DAY, 0);
 }
 
 static bool
@@ -323,6 +346,57 @@ compile_service(HeapTuple row, TupleDesc desc, void *state)
 	service->min_notice_minutes = int4_value(row, desc, SERVICES,
 											 SERVICE_MIN_NOTICE, -1);
 	service->price_cents = int8_value(row, desc, SERVICES, SERVICE_PRICE, 0);
+	service->capacity = int4_value(row, desc, SERVICES, SERVICE_CAPACITY, 1);
+}
+
+typedef struct StepRow
+{
+	int			position;
+	int			work_minutes;
+	int			gap_minutes;
+} StepRow;
+
+static void
+add_step(HeapTuple row, TupleDesc desc, void *state)
+{
+	StepRow    *step = next_row((RowArray *) state);
+
+	step->position = int4_value(row, desc, SERVICE_STEPS, STEP_POSITION, 0);
+	step->work_minutes = int4_value(row, desc, SERVICE_STEPS, STEP_WORK, 0);
+	step->gap_minutes = int4_value(row, desc, SERVICE_STEPS, STEP_GAP, 0);
+}
+
+static int
+compare_steps(const void *a, const void *b)
+{
+	return ((const StepRow *) a)->position - ((const StepRow *) b)->position;
+}
+
+/*
+ * The steps of a service, by position, as time since its start.
+ */
+static void
+read_steps(Service *service, Snapshot snapshot)
+{
+	RowArray	array = {.row_size = sizeof(StepRow)};
+	const StepRow *rows;
+	int64		at = 0;
+
+	service->step_count = scan_rows_by_key(SERVICE_STEPS, service->id,
+										   snapshot, add_step, &array);
+	if (service->step_count == 0)
+		return;
+	qsort(array.rows, array.count, array.row_size, compare_steps);
+	rows = array.rows;
+	service->steps = palloc(array.count * sizeof(Step));
+	for (int i = 0; i < array.count; i++)
+	{
+		service->steps[i].starts_us = at;
+		at += rows[i].work_minutes * USECS_PER_MINUTE;
+		service->steps[i].ends_us = at;
+		at += rows[i].gap_minutes * USECS_PER_MINUTE;
+	}
+	pfree(array.rows);
 }
 
 static void
@@ -358,6 +432,7 @@ read_service(Schedule *schedule, void *entry, Snapshot snapshot)
 			  compare_ids);
 	service->barber_ids = barber_ids.rows;
 	service->barber_count = barber_ids.count;
+	read_steps(service, snapshot);
 	return true;
 }
 

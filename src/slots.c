@@ -3,16 +3,17 @@
  * slots.c
  *	  Open time, busy time and the rules of one service make slots.
  *
- * Pure: it reads no table.  For each piece of open time, live appointments
- * leave gaps of possible starts; a gap is closed on both sides, [first, last],
- * since touching is not overlapping:
+ * Pure: it reads no table.  A live appointment's busy span [from, until) rules
+ * out the starts strictly between
  *
- *		first = max(piece's start, end of the busy span before + buffer before)
- *		last  = start of the busy span after - buffer after - duration
+ *		from - end of a part's busy time, and until - its begin,
  *
- * The grid says which starts of a gap are slots.  The caller's window, the
- * notice, and the rule that the whole service lies in open time cut the gap
- * without moving the grid.
+ * both counted from the start of the service.  Counted in whole microseconds
+ * these starts are half-open spans again: see block_starts().  What they leave
+ * of a piece of open time are gaps [first, last], closed on both sides, since
+ * touching is not overlapping.  The grid says which starts of a gap are slots.
+ * The caller's window, the notice, and the rule that the whole service lies in
+ * open time cut the gap without moving the grid.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,7 +27,7 @@
 typedef struct Search
 {
 	const OpenTime *open;
-	const SpanList *busy;
+	const SpanList *blocked;
 	const SlotRule *rule;
 	const DateWindow *window;
 	Zone	   *zone;
@@ -34,8 +35,84 @@ typedef struct Search
 	bool		is_disordered;
 } Search;
 
+/* ---- the parts of a service ---- */
+
+int
+rule_part_count(const SlotRule *rule)
+{
+	return Max(rule->step_count, 1);
+}
+
+/*
+ * One part of a service that starts at that instant.  The buffers are before
+ * the first and after the last.
+ */
+void
+rule_part(const SlotRule *rule, int position, TimestampTz starts_at,
+		  Part *part)
+{
+	bool		is_last = position == rule_part_count(rule) - 1;
+
+	part->work.from = starts_at;
+	part->work.until = starts_at + rule->duration_us;
+	if (rule->step_count > 0)
+	{
+		part->work.from = starts_at + rule->steps[position].starts_us;
+		part->work.until = starts_at + rule->steps[position].ends_us;
+	}
+	part->busy = part->work;
+	if (position == 0)
+		part->busy.from -= rule->buffer_before_us;
+	if (is_last)
+		part->busy.until += rule->buffer_after_us;
+}
+
+/*
+ * Turns busy spans into the starts that they rule out.
+ */
+void
+block_starts(const SlotRule *rule, SpanList *busy)
+{
+	int			part_count = rule_part_count(rule);
+	SpanList	blocked = {0};
+	SpanList   *result = part_count == 1 ? busy : &blocked;
+
+	for (int p = 0; p < part_count; p++)
+	{
+		Part		part;
+
+		rule_part(rule, p, 0, &part);
+		for (int i = 0; i < busy->count; i++)
+		{
+			TimestampTz from = busy->spans[i].from - part.busy.until + 1;
+			TimestampTz until = busy->spans[i].until - part.busy.from;
+
+			if (part_count > 1)
+				spans_add(&blocked, from, until);
+			else
+				busy->spans[i] = (Span) {from, until};
+		}
+	}
+	spans_normalize(result);
+	*busy = *result;
+}
+
+/* ---- the grid ---- */
+
+void
+add_start(StartList *list, TimestampTz at, int seats_left)
+{
+	if (list->count == list->capacity)
+		list->starts = grow_array(list->starts, &list->capacity,
+								  list->count + 1, sizeof(Start));
+	list->starts[list->count++] = (Start) {at, seats_left};
+}
+
+/*
+ * A start of the grid, if it is in the window.
+ */
 static void
-add_start(Search *search, TimestampTz at)
+add_grid_start(Search *search, TimestampTz at)
 {
 	StartList  *list = search->result;
 
@@ -47,12 +124,9 @@ add_start(Search *search, TimestampTz at)
 			date > search->window->to_date)
 			return;
 	}
-	if (list->count == list->capacity)
-		list->starts = grow_array(list->starts, &list->capacity,
-								  list->count + 1, sizeof(TimestampTz));
-	if (list->count > 0 && list->starts[list->count - 1] >= at)
+	if (list->count > 0 && list->starts[list->count - 1].at >= at)
 		search->is_disordered = true;
-	list->starts[list->count++] = at;
+	add_start(list, at, search->rule->capacity);
 }
 
 /*
@@ -63,11 +137,11 @@ static void
 add_steps(Search *search, TimestampTz anchor, TimestampTz first,
 		  TimestampTz last)
 {
-	int64		step = search->rule->step_us;
+	int64		step = search->rule->interval_us;
 	TimestampTz at = anchor + (first - anchor + step - 1) / step * step;
 
 	for (; at <= last; at += step)
-		add_start(search, at);
+		add_grid_start(search, at);
 }
 
 /*
@@ -77,7 +151,7 @@ add_steps(Search *search, TimestampTz anchor, TimestampTz first,
 static void
 add_clock_steps(Search *search, TimestampTz first, TimestampTz last)
 {
-	int64		step = search->rule->step_us;
+	int64		step = search->rule->interval_us;
 	TimestampTz at = first;
 
 	while (at <= last)
@@ -97,7 +171,7 @@ add_clock_steps(Search *search, TimestampTz first, TimestampTz last)
 		else if (next < USECS_PER_DAY)
 		{
 			if (at <= last)
-				add_start(search, at);
+				add_grid_start(search, at);
 			at++;
 		}
 	}
@@ -134,7 +208,7 @@ add_piece_starts(Search *search, const OpenPiece *piece)
 {
 	const SlotRule *rule = search->rule;
 	const SpanList *open = &search->open->open;
-	const SpanList *busy = search->busy;
+	const SpanList *blocked = search->blocked;
 	const Span *whole;
 	TimestampTz first;
 	TimestampTz last;
@@ -149,16 +223,14 @@ add_piece_starts(Search *search, const OpenPiece *piece)
 	if (first > last)
 		return;
 
-	b = spans_first_ending_after(busy, piece->from - rule->buffer_before_us);
-	for (; b < busy->count && gap_start <= last; b++)
+	b = spans_first_ending_after(blocked, piece->from);
+	for (; b < blocked->count && gap_start <= last; b++)
 	{
-		const Span *span = &busy->spans[b];
-		TimestampTz gap_end = span->from - rule->buffer_after_us -
-			rule->duration_us;
+		const Span *span = &blocked->spans[b];
 
 		add_gap(search, piece, gap_start, Max(first, gap_start),
-				Min(last, gap_end));
-		gap_start = Max(gap_start, span->until + rule->buffer_before_us);
+				Min(last, span->from - 1));
+		gap_start = Max(gap_start, span->until);
 	}
 	add_gap(search, piece, gap_start, Max(first, gap_start), last);
 }
@@ -166,44 +238,48 @@ add_piece_starts(Search *search, const OpenPiece *piece)
 static int
 compare_starts(const void *a, const void *b)
 {
-	TimestampTz x = *(const TimestampTz *) a;
-	TimestampTz y = *(const TimestampTz *) b;
+	TimestampTz x = ((const Start *) a)->at;
+	TimestampTz y = ((const Start *) b)->at;
 
 	return (x > y) - (x < y);
 }
 
 /*
- * Pieces of two dates overlap, or a clock went back: sort, each start once.
+ * Sorts, each start once.
  */
-static void
+void
 order_starts(StartList *list)
 {
 	int			kept = 0;
 
-	qsort(list->starts, list->count, sizeof(TimestampTz), compare_starts);
+	if (list->count == 0)
+		return;
+	qsort(list->starts, list->count, sizeof(Start), compare_starts);
 	for (int i = 1; i < list->count; i++)
 	{
-		if (list->starts[i] != list->starts[kept])
+		if (list->starts[i].at != list->starts[kept].at)
 			list->starts[++kept] = list->starts[i];
 	}
 	list->count = kept + 1;
 }
 
 /*
- * Replaces *result by the starts of all slots in the window, ascending.
- * Open time must reach a service's duration beyond the window's end, busy
- * time a duration and both buffers around it, and for packed grids around the
- * pieces that meet it.
+ * Replaces *result by the starts of all slots in the window, ascending, with
+ * all their seats.  Open time must reach a service's duration beyond the
+ * window's end; what is blocked must be known in the window, and for packed
+ * grids in the pieces that meet it.
  */
 void
-find_starts(const OpenTime *open, const SpanList *busy, const SlotRule *rule,
-			const DateWindow *window, Zone *zone, StartList *result)
+find_starts(const OpenTime *open, const SpanList *blocked,
+			const SlotRule *rule, const DateWindow *window, Zone *zone,
+			StartList *result)
 {
-	Search		search = {open, busy, rule, window, zone, result, false};
+	Search		search = {open, blocked, rule, window, zone, result, false};
 
 	result->count = 0;
 	for (int p = 0; p < open->piece_count; p++)
 		add_piece_starts(&search, &open->pieces[p]);
+	/* pieces of two dates overlap, or a clock went back */
 	if (search.is_disordered)
 		order_starts(result);
 }

@@ -42,10 +42,18 @@ to_unix_time(TimestampTz at)
 	return floor_divide(at, USECS_PER_SEC) + EPOCH_DIFFERENCE;
 }
 
+/*
+ * Without overflow: the next switch may lie beyond the last instant there is.
+ */
 static TimestampTz
 from_unix_time(pg_time_t at)
 {
-	return (at - EPOCH_DIFFERENCE) * USECS_PER_SEC;
+	int64		seconds = at - EPOCH_DIFFERENCE;
+
+	if (seconds >= END_TIMESTAMP / USECS_PER_SEC)
+		return DT_NOEND;
+	return seconds <= DT_NOBEGIN / USECS_PER_SEC ? DT_NOBEGIN :
+		seconds * USECS_PER_SEC;
 }
 
 void

@@ -1,0 +1,480 @@
+/*-------------------------------------------------------------------------
+ *
+ * decide.c
+ *	  Rules, guard and store make a booking.
+ *
+ * The configuration's rules are asked first, then the guard decides about the
+ * time and the limits, and the row is stored.  A service with steps makes a
+ * row for each, all or none.  Whoever would have to wait is told for whom,
+ * and asks everything again afterwards.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/tableam.h"
+#include "executor/tuptable.h"
+#include "miscadmin.h"
+#include "tcop/utility.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "booking.h"
+
+/* ---- the rules ---- */
+
+static void
+check_user_row(HeapTuple row, TupleDesc desc, void *state)
+{
+	bool		isnull;
+
+	*(bool *) state = DatumGetBool(row_value(row, desc, USERS,
+											 USER_IS_ACTIVE, &isnull));
+}
+
+/*
+ * Whether there is such a user, and active.
+ */
+bool
+check_user(int64 user_id, Refusal *refusal)
+{
+	bool		is_active;
+
+	if (scan_rows_by_key(USERS, user_id, GetActiveSnapshot(),
+						 check_user_row, &is_active) == 0)
+		return refuse(refusal, NOT_FOUND, "There is no user " INT64_FORMAT
+					  ".", user_id);
+	if (!is_active)
+		return refuse(refusal, NOT_OFFERED, "User " INT64_FORMAT
+					  " is not active.", user_id);
+	return true;
+}
+
+static bool
+check_customer(const Request *request, Refusal *refusal)
+{
+	return request->is_walk_in || check_user(request->user_id, refusal);
+}
+
+/*
+ * Whether the request, if that barber gets it, follows another item.
+ */
+static bool
+is_continuation(const Request *request, int64 barber_id)
+{
+	for (int i = 0; i < request->follows_count; i++)
+	{
+		if (request->follows[i] == barber_id)
+			return true;
+	}
+	return request->is_continuation;
+}
+
+/*
+ * Whether the rules allow the request with that barber, but for what the guard
+ * judges.
+ */
+static bool
+check_rules(Schedule *schedule, const Request *request, int64 barber_id,
+			Offer *offer, int *overrides_used, Refusal *refusal)
+{
+	StartCheck	check = {
+		.starts_at = request->starts_at,
+		.overrides = request->overrides,
+		.is_continuation = is_continuation(request, barber_id),
+		.guard_follows = true
+	};
+	Refusal		unknown;
+
+	if (!find_offer(schedule, barber_id, request->service_id, offer, refusal))
+	{
+		/* an unknown user goes before "not offered" */
+		if (refusal->reason == NOT_OFFERED &&
+			!check_customer(request, &unknown) && unknown.reason == NOT_FOUND)
+			*refusal = unknown;
+		return false;
+	}
+	if (!check_customer(request, refusal) || !check_start(offer, &check, refusal))
+		return false;
+	*overrides_used = check.overrides_used;
+	return true;
+}
+
+/*
+ * The limits that the request is under.
+ */
+void
+limits_for(Schedule *schedule, const Offer *offer, const Request *request,
+		   Limits *limits)
+{
+	memset(limits, 0, sizeof(*limits));
+	limits->schedule = schedule;
+	limits->shop = offer->barber->shop;
+	limits->has_user = !request->is_walk_in;
+	limits->user_id = request->user_id;
+	limits->max_active = limits->shop->max_active_per_user;
+	limits->need = request->need;
+	limits->prevent_overlap = limits->shop->prevent_user_overlap;
+	limits->span.from = request->starts_at;
+	limits->span.until = request->starts_at + offer->rule.duration_us;
+	limits->rule = &offer->rule;
+	limits->visit_id = request->visit_id;
+	limits->barber_id = offer->barber->id;
+	limits->max_per_day = offer->barber->max_per_day;
+}
+
+/*
+ * Whether staff break a limit by overriding them all.
+ */
+bool
+breaks_limits(Relation appointments, const Limits *limits)
+{
+	Holder		holder;
+	Refusal		refusal;
+
+	return limits_bind(limits) &&
+		probe_limits(appointments, limits, &holder, &refusal) != PROBE_FREE;
+}
+
+/* ---- the rows ---- */
+
+static void
+draft_part(const Request *request, const Offer *offer, int position,
+		   int64 head_id, int overrides_used, Draft *draft)
+{
+	bool		is_head = position == 0;
+	int64		hold_us = request->hold_us;
+
+	if (hold_us < 0)
+		hold_us = offer->barber->shop->hold_minutes * USECS_PER_MINUTE;
+	memset(draft, 0, sizeof(*draft));
+	draft->id = is_head ? head_id : 0;
+	draft->barber_id = offer->barber->id;
+	draft->service_id = offer->service->id;
+	draft->is_walk_in = request->is_walk_in;
+	draft->user_id = request->user_id;
+	rule_part(&offer->rule, position, request->starts_at, &draft->part);
+	draft->is_pending = request->is_hold ||
+		offer->service->requires_confirmation;
+	draft->hold_expires_at = request->is_hold ?
+		booking_now() + hold_us : DT_NOEND;
+	draft->price_cents = is_head ? offer->price_cents : 0;
+	draft->key = is_head ? request->key : NULL;
+	draft->request_hash = (int64) request->hash;
+	draft->visit_id = request->visit_id != 0 ? request->visit_id :
+		rule_part_count(&offer->rule) > 1 ? head_id : 0;
+	draft->part_of = is_head ? 0 : head_id;
+	draft->series_id = request->series_id < 0 ? head_id : request->series_id;
+	draft->guest_name = request->guest_name;
+	draft->is_assigned = request->any_barber && is_head;
+	draft->overrides_used = overrides_used;
+}
+
+/*
+ * Lets the guard decide about one row, and stores it.
+ */
+static Decision
+place(Relation appointments, Draft *draft, int capacity,
+	  const Limits *limits, const Request *request,
+	  TupleTableSlot *appointment, Refusal *refusal, Holder *holder)
+{
+	Claim		claim = {
+		.occupant = {
+			.barber_id = draft->barber_id,
+			.busy = draft->part.busy,
+			.service_id = draft->service_id,
+			.starts_at = draft->part.work.from
+		},
+		.capacity = capacity,
+		.key = draft->key,
+		.limits = limits
+	};
+
+	switch (guard_enter(appointments, &claim, appointment, holder, refusal))
+	{
+		case CLAIM_GRANTED:
+			if (draft->id == 0)
+				draft->id = catalog_next_appointment_id();
+			store_appointment(appointments, draft, appointment);
+			return DECIDED_YES;
+		case CLAIM_REPEATED:
+			return is_same_request(request, appointment, refusal) ?
+				DECIDED_YES : DECIDED_NO;
+		case CLAIM_REFUSED:
+			return DECIDED_NO;
+		case CLAIM_IN_PROGRESS:
+			break;
+	}
+	return DECIDE_AGAIN;
+}
+
+/*
+ * The rows of a service with steps, all or none.
+ */
+typedef struct Parts
+{
+	Relation	appointments;
+	const Request *request;
+	const Limits *limits;
+	Draft	   *drafts;
+	int			count;
+	TupleTableSlot *appointment;	/* the first */
+	Refusal    *refusal;
+	Holder	   *holder;
+	Decision	decision;
+} Parts;
+
+static bool
+try_parts(void *arg)
+{
+	Parts	   *parts = arg;
+	TupleTableSlot *other = table_slot_create(parts->appointments, NULL);
+
+	parts->decision = DECIDED_YES;
+	for (int i = 0; i < parts->count && parts->decision == DECIDED_YES; i++)
+	{
+		bool		is_head = i == 0;
+
+		parts->decision = place(parts->appointments, &parts->drafts[i], 1,
+								is_head ? parts->limits : NULL,
+								parts->request,
+								is_head ? parts->appointment : other,
+								parts->refusal, parts->holder);
+	}
+	ExecDropSingleTupleTableSlot(other);
+	return parts->decision == DECIDED_YES;
+}
+
+static Decision
+place_parts(Relation appointments, Draft *drafts, int count,
+			const Limits *limits, const Request *request,
+			TupleTableSlot *appointment, Refusal *refusal, Holder *holder)
+{
+	Parts		parts = {
+		.appointments = appointments,
+		.request = request,
+		.limits = limits,
+		.drafts = drafts,
+		.count = count,
+		.appointment = appointment,
+		.refusal = refusal,
+		.holder = holder
+	};
+
+	attempt(try_parts, &parts);
+	return parts.decision;
+}
+
+/* ---- the decision ---- */
+
+/*
+ * With one barber.  All that is needed of the schedule is copied before the
+ * first row is stored: a trigger may call us, and begin the schedule anew.
+ */
+static Decision
+decide_barber(Relation appointments, const Request *request, int64 barber_id,
+			  TupleTableSlot *appointment, Refusal *refusal, Holder *holder)
+{
+	Schedule   *schedule = schedule_begin();
+	Offer		offer;
+	Limits		limits;
+	const Limits *binding;
+	Draft	   *drafts;
+	int			count;
+	int			overrides_used;
+	int64		head_id = request->id;
+
+	if (!check_rules(schedule, request, barber_id, &offer, &overrides_used,
+					 refusal))
+		return DECIDED_NO;
+	limits_for(schedule, &offer, request, &limits);
+	binding = limits_bind(&limits) ? &limits : NULL;
+	if (binding != NULL && (request->overrides & OVERRIDE_LIMITS) != 0)
+	{
+		if (breaks_limits(appointments, &limits))
+			overrides_used |= OVERRIDE_LIMITS;
+		binding = NULL;
+	}
+
+	count = rule_part_count(&offer.rule);
+	if (head_id == 0 && (count > 1 || request->series_id < 0))
+		head_id = catalog_next_appointment_id();
+	drafts = palloc(count * sizeof(Draft));
+	for (int i = 0; i < count; i++)
+		draft_part(request, &offer, i, head_id, overrides_used, &drafts[i]);
+	if (count > 1)
+		return place_parts(appointments, drafts, count, binding, request,
+						   appointment, refusal, holder);
+	return place(appointments, drafts, offer.rule.capacity, binding, request,
+				 appointment, refusal, holder);
+}
+
+/*
+ * How far a refused request came; in a packed grid, what is busy goes before
+ * what is off the grid.
+ */
+static int
+progress(Reason reason, bool is_packed)
+{
+	const Reason order[] = {
+		NOT_OFFERED, NOTICE_TOO_SHORT, TOO_FAR_AHEAD, OUTSIDE_HOURS,
+		is_packed ? SLOT_TAKEN : OFF_GRID, is_packed ? OFF_GRID : SLOT_TAKEN
+	};
+
+	for (int i = 0; i < (int) lengthof(order); i++)
+	{
+		if (order[i] == reason)
+			return i;
+	}
+	return lengthof(order);
+}
+
+/*
+ * With the first of the barbers who can.  While one of them might be free once
+ * a transaction has ended, the next is asked; only when nobody is free now is
+ * there a wait.  The refusal is that of whoever came closest.
+ */
+static Decision
+decide_in_turn(Relation appointments, const Request *request,
+			   const int64 *barber_ids, int count, bool is_packed,
+			   TupleTableSlot *appointment, Refusal *refusal, Holder *holder)
+{
+	Decision	result = DECIDED_NO;
+
+	for (int i = 0; i < count; i++)
+	{
+		Refusal		reason;
+		Holder		in_way;
+		Decision	decision;
+
+		CHECK_FOR_INTERRUPTS();
+		decision = decide_barber(appointments, request, barber_ids[i],
+								 appointment, &reason, &in_way);
+		if (decision == DECIDED_YES)
+			return DECIDED_YES;
+		if (decision == DECIDED_NO &&
+			progress(reason.reason, is_packed) >=
+			progress(refusal->reason, is_packed))
+			*refusal = reason;
+		if (decision == DECIDE_AGAIN && result != DECIDE_AGAIN)
+		{
+			*holder = in_way;
+			result = DECIDE_AGAIN;
+		}
+	}
+	return refusal->reason == IDEMPOTENCY_CONFLICT ? DECIDED_NO : result;
+}
+
+static Decision
+decide_any_barber(Relation appointments, const Request *request,
+				  TupleTableSlot *appointment, Refusal *refusal,
+				  Holder *holder)
+{
+	Schedule   *schedule = schedule_begin();
+	Service    *service = schedule_service(schedule, request->service_id);
+	Shop	   *shop;
+	int64	   *barber_ids;
+	int			count;
+
+	if (service == NULL)
+	{
+		refuse(refusal, NOT_FOUND, "There is no service " INT64_FORMAT ".",
+			   request->service_id);
+		return DECIDED_NO;
+	}
+	refuse(refusal, NOT_OFFERED, "Nobody offers service " INT64_FORMAT ".",
+		   request->service_id);
+	shop = schedule_shop(schedule, service->shop_id);
+	barber_ids = assignment_order(schedule, service, request->starts_at,
+								  &count);
+	if (count == 0)
+		check_customer(request, refusal);	/* an unknown one goes first */
+	return decide_in_turn(appointments, request, barber_ids, count,
+						  shop != NULL && shop->anchor == ANCHOR_PACKED,
+						  appointment, refusal, holder);
+}
+
+/*
+ * Whether a repeated request has its answer already; if so, *decision is it.
+ */
+static bool
+is_repeated(Relation appointments, const Request *request,
+			TupleTableSlot *appointment, Refusal *refusal,
+			Decision *decision)
+{
+	if (request->key == NULL ||
+		!guard_find_key(appointments, request->key, appointment))
+		return false;
+	*decision = is_same_request(request, appointment, refusal) ?
+		DECIDED_YES : DECIDED_NO;
+	return true;
+}
+
+/*
+ * Books, or answers a repeated request, and leaves the appointment in
+ * *appointment; or refuses; or says whom to wait for.  A repeated request is
+ * recognized before any rule is asked (the slot is no longer free, after all),
+ * and again before a "no", since its first run may have ended meanwhile.
+ */
+Decision
+decide(Relation appointments, const Request *request,
+	   TupleTableSlot *appointment, Refusal *refusal, Holder *holder)
+{
+	Decision	decision;
+	Decision	repeated;
+
+	if (is_repeated(appointments, request, appointment, refusal, &decision))
+		return decision;
+	decision = request->any_barber ?
+		decide_any_barber(appointments, request, appointment, refusal,
+						  holder) :
+		decide_barber(appointments, request, request->barber_id, appointment,
+					  refusal, holder);
+	if (decision == DECIDED_NO &&
+		is_repeated(appointments, request, appointment, refusal, &repeated))
+		return repeated;
+	return decision;
+}
+
+/*
+ * Runs a request with a snapshot that sees what this transaction has done so
+ * far, also earlier in the same statement; after a wait with another, since
+ * the rules may have changed meanwhile.
+ */
+bool
+book(const char *function, const Request *request, Relation appointments,
+	 TupleTableSlot *appointment, Refusal *refusal)
+{
+	PreventCommandIfReadOnly(function);
+	for (;;)
+	{
+		Decision	decision;
+		Holder		holder;
+
+		PushActiveSnapshot(GetTransactionSnapshot());
+		decision = decide(appointments, request, appointment, refusal,
+						  &holder);
+		PopActiveSnapshot();
+		if (decision != DECIDE_AGAIN)
+			return decision == DECIDED_YES;
+		guard_wait(&holder);
+	}
+}
+
+/*
+ * The columns of result type "appointment", of a stored row.
+ */
+void
+appointment_row(TupleTableSlot *row, Datum *values, bool *nulls)
+{
+	static const int columns[APPOINTMENT_ROW_COLUMNS] = {
+		APPT_ID, APPT_BARBER_ID, APPT_SERVICE_ID, APPT_USER_ID,
+		APPT_STARTS_AT, APPT_ENDS_AT, APPT_STATUS, APPT_HOLD_EXPIRES_AT,
+		APPT_PRICE, APPT_VISIT_ID, APPT_VERSION
+	};
+
+	memset(nulls, false, APPOINTMENT_ROW_COLUMNS * sizeof(bool));
+	for (int i = 0; i < APPOINTMENT_ROW_COLUMNS; i++)
+		values[i] = appointment_value(row, columns[i], &nulls[i]);
+}

@@ -1,0 +1,369 @@
+/*-------------------------------------------------------------------------
+ *
+ * reschedule.c
+ *	  The SQL-callable write that moves an appointment.
+ *
+ * Each part is an appointment's row, which passes through the guard as a new
+ * one would, except that no part of the appointment is in another's way.  All
+ * of it is one attempt: whoever must wait holds nothing meanwhile, not even
+ * the appointment's own rows.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "booking.h"
+
+/* ---- where to ---- */
+
+/*
+ * What the caller asks for; the appointment says the rest.
+ */
+static void
+read_move(FunctionCallInfo fcinfo, Request *move)
+{
+	memset(move, 0, sizeof(*move));
+	require_argument(fcinfo, 0, "appointment_id");
+	require_argument(fcinfo, 1, "starts_at");
+	move->id = PG_GETARG_INT64(0);
+	move->starts_at = PG_GETARG_TIMESTAMPTZ(1);
+	require_finite(move->starts_at, "starts_at");
+	move->overrides = read_rule_overrides(fcinfo, 5);
+	move->need = 1;
+}
+
+static void
+complete_move(FunctionCallInfo fcinfo, const Booked *booked, Request *move)
+{
+	move->id = booked->id;
+	move->barber_id = PG_ARGISNULL(2) ? booked->barber_id : PG_GETARG_INT64(2);
+	move->service_id = PG_ARGISNULL(3) ? booked->service_id :
+		PG_GETARG_INT64(3);
+	move->is_walk_in = booked->is_walk_in;
+	move->user_id = booked->user_id;
+	move->visit_id = booked->visit_id;
+}
+
+/*
+ * Whether the appointment may be moved at all.
+ */
+static bool
+check_movable(const Booked *booked, const Request *move, int *overrides_used,
+			  Refusal *refusal)
+{
+	if (strcmp(booked->status, "pending") != 0 &&
+		strcmp(booked->status, "confirmed") != 0)
+		return refuse(refusal, INVALID_TRANSITION, "Appointment "
+					  INT64_FORMAT " is %s.", booked->id, booked->status);
+	if (!check_hold(booked, refusal))
+		return false;
+	if (check_window(booked, refusal))
+		return true;
+	if ((move->overrides & OVERRIDE_WINDOW) == 0)
+		return false;
+	*overrides_used |= OVERRIDE_WINDOW;
+	return true;
+}
+
+/*
+ * A limit that the appointment counts for already is not asked again.
+ */
+static void
+drop_met_limits(const Booked *booked, Limits *limits)
+{
+	Zone	   *zone = &limits->shop->zone;
+
+	limits->head_id = booked->id;
+	if (booked->shop_id == limits->shop->id &&
+		booked->busy.spans[0].until > booking_now())
+		limits->max_active = 0;
+	if (booked->barber_id == limits->barber_id &&
+		zone_date(zone, booked->starts_at) ==
+		zone_date(zone, limits->span.from))
+		limits->max_per_day = 0;
+}
+
+/* ---- the rows ---- */
+
+static OwnerQuery move_query = {
+	.sql = "UPDATE booking.appointments SET barber_id = $2, service_id = $3,"
+	" starts_at = $4, ends_at = $5, busy_from = $6, busy_until = $7,"
+	" price_cents = $8, overrides = $9, visit_id = $10"
+	" WHERE id = $1"
+	" RETURNING id, barber_id, service_id, user_id, starts_at, ends_at,"
+	" status, hold_expires_at, price_cents, visit_id, version",
+	.nargs = 10,
+	.argtypes = {INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+		TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, TEXTARRAYOID, INT8OID
+	}
+};
+
+/*
+ * Writes the draft over its row; returns the row.
+ */
+static Datum
+move_row(const Draft *draft)
+{
+	Datum		values[] = {
+		Int64GetDatum(draft->id), Int64GetDatum(draft->barber_id),
+		Int64GetDatum(draft->service_id),
+		TimestampTzGetDatum(draft->part.work.from),
+		TimestampTzGetDatum(draft->part.work.until),
+		TimestampTzGetDatum(draft->part.busy.from),
+		TimestampTzGetDatum(draft->part.busy.until),
+		Int64GetDatum(draft->price_cents), (Datum) 0,
+		Int64GetDatum(draft->visit_id)
+	};
+	char		nulls[] = {' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ', 'n', ' '};
+	Datum		result;
+
+	if (draft->overrides_used != 0)
+	{
+		values[8] = overrides_array(draft->overrides_used);
+		nulls[8] = ' ';
+	}
+	if (draft->visit_id == 0)
+		nulls[9] = 'n';
+	guard_name_row(draft->id);
+	SPI_connect();
+	if (run_owner_query(&move_query, values, nulls, false) != 1)
+		raise_dropped_row("moved");
+	guard_leave();
+	result = PointerGetDatum(SPI_returntuple(SPI_tuptable->vals[0],
+											 SPI_tuptable->tupdesc));
+	SPI_finish();
+	return result;
+}
+
+static OwnerQuery drop_query = {
+	.sql = "UPDATE booking.appointments"
+	" SET status = 'cancelled', cancel_reason = 'moved to a service with fewer steps'"
+	" WHERE id = $1",
+	.nargs = 1,
+	.argtypes = {INT8OID}
+};
+
+/*
+ * Gives up the parts beyond the first "count".
+ */
+static void
+drop_parts(const Booked *booked, int count)
+{
+	for (int i = count; i < booked->part_count; i++)
+	{
+		Datum		values[] = {Int64GetDatum(booked->part_ids[i])};
+
+		SPI_connect();
+		if (run_owner_query(&drop_query, values, NULL, false) != 1)
+			raise_dropped_row("moved");
+		SPI_finish();
+	}
+}
+
+/*
+ * The row of one part as it shall be.  What was booked keeps its price.
+ */
+static void
+draft_move(const Booked *booked, const Request *move, const Offer *offer,
+		   int position, int overrides_used, Draft *draft)
+{
+	bool		is_head = position == 0;
+	int			count = rule_part_count(&offer->rule);
+
+	memset(draft, 0, sizeof(*draft));
+	if (position < booked->part_count)
+		draft->id = booked->part_ids[position];
+	draft->barber_id = move->barber_id;
+	draft->service_id = move->service_id;
+	draft->is_walk_in = booked->is_walk_in;
+	draft->user_id = booked->user_id;
+	rule_part(&offer->rule, position, move->starts_at, &draft->part);
+	draft->is_pending = strcmp(booked->status, "pending") == 0;
+	draft->hold_expires_at = booked->hold_expires_at;
+	if (is_head)
+		draft->price_cents = booked->barber_id == move->barber_id &&
+			booked->service_id == move->service_id ?
+			booked->price_cents : offer->price_cents;
+	draft->visit_id = booked->visit_id == 0 && count > 1 ?
+		booked->id : booked->visit_id;
+	draft->part_of = is_head ? 0 : booked->id;
+	draft->series_id = booked->series_id;
+	draft->guest_name = booked->guest_name;
+	draft->overrides_used = overrides_used;
+}
+
+/*
+ * Lets the guard decide about one part, and writes it.
+ */
+static Decision
+move_part(Relation appointments, const Booked *booked, Draft *draft,
+		  int capacity, const Limits *limits, TupleTableSlot *scratch,
+		  Datum *result, Refusal *refusal, Holder *holder)
+{
+	Claim		claim = {
+		.occupant = {
+			.barber_id = draft->barber_id,
+			.busy = draft->part.busy,
+			.head_id = booked->id,
+			.service_id = draft->service_id,
+			.starts_at = draft->part.work.from
+		},
+		.capacity = capacity,
+		.limits = limits
+	};
+
+	switch (guard_enter(appointments, &claim, scratch, holder, refusal))
+	{
+		case CLAIM_GRANTED:
+			break;
+		case CLAIM_IN_PROGRESS:
+			return DECIDE_AGAIN;
+		default:
+			return DECIDED_NO;
+	}
+	if (draft->id != 0)
+	{
+		Datum		row = move_row(draft);
+
+		if (draft->part_of == 0)
+			*result = row;
+		return DECIDED_YES;
+	}
+	draft->id = catalog_next_appointment_id();
+	store_appointment(appointments, draft, scratch);
+	return DECIDED_YES;
+}
+
+static Decision
+move_parts(Relation appointments, const Booked *booked, Draft *drafts,
+		   int count, int capacity, const Limits *limits, Datum *result,
+		   Refusal *refusal, Holder *holder)
+{
+	TupleTableSlot *scratch = table_slot_create(appointments, NULL);
+	Decision	decision = DECIDED_YES;
+
+	for (int i = 0; i < count && decision == DECIDED_YES; i++)
+		decision = move_part(appointments, booked, &drafts[i], capacity,
+							 i == 0 ? limits : NULL, scratch, result,
+							 refusal, holder);
+	ExecDropSingleTupleTableSlot(scratch);
+	if (decision == DECIDED_YES)
+		drop_parts(booked, count);
+	return decision;
+}
+
+/* ---- the decision ---- */
+
+/*
+ * Moves the appointment that was locked, as far as rules and guard allow.
+ */
+static Decision
+decide_move(Relation appointments, const Booked *booked, const Request *move,
+			int overrides_used, Datum *result, Refusal *refusal,
+			Holder *holder)
+{
+	Schedule   *schedule = schedule_begin();
+	StartCheck	check = {
+		.starts_at = move->starts_at,
+		.head_id = booked->id,
+		.overrides = move->overrides,
+		.guard_follows = true
+	};
+	Offer		offer;
+	Limits		limits;
+	Draft	   *drafts;
+	int			count;
+
+	if (!find_offer(schedule, move->barber_id, move->service_id, &offer,
+					refusal) ||
+		!check_start(&offer, &check, refusal))
+		return DECIDED_NO;
+	overrides_used |= check.overrides_used;
+	limits_for(schedule, &offer, move, &limits);
+	drop_met_limits(booked, &limits);
+	if ((move->overrides & OVERRIDE_LIMITS) != 0 &&
+		breaks_limits(appointments, &limits))
+		overrides_used |= OVERRIDE_LIMITS;
+
+	count = rule_part_count(&offer.rule);
+	drafts = palloc(count * sizeof(Draft));
+	for (int i = 0; i < count; i++)
+		draft_move(booked, move, &offer, i, overrides_used, &drafts[i]);
+	return move_parts(appointments, booked, drafts, count,
+					  count > 1 ? 1 : offer.rule.capacity,
+					  (move->overrides & OVERRIDE_LIMITS) == 0 &&
+					  limits_bind(&limits) ? &limits : NULL,
+					  result, refusal, holder);
+}
+
+typedef struct Attempted
+{
+	FunctionCallInfo fcinfo;
+	Relation	appointments;
+	Booked		booked;
+	Datum		result;
+	Refusal		refusal;
+	Holder		holder;
+	Decision	decision;
+} Attempted;
+
+static bool
+try_move(void *arg)
+{
+	Attempted  *attempted = arg;
+	Booked	   *booked = &attempted->booked;
+	Refusal    *refusal = &attempted->refusal;
+	FunctionCallInfo fcinfo = attempted->fcinfo;
+	Request		move;
+	int			overrides_used = 0;
+
+	attempted->decision = DECIDED_NO;
+	read_move(fcinfo, &move);
+	if (!lock_appointment(move.id, booked, refusal) ||
+		!check_version(booked, fcinfo, 4, refusal) ||
+		!check_movable(booked, &move, &overrides_used, refusal))
+		return false;
+	complete_move(fcinfo, booked, &move);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	attempted->decision = decide_move(attempted->appointments, booked, &move,
+									  overrides_used, &attempted->result,
+									  refusal, &attempted->holder);
+	PopActiveSnapshot();
+	return attempted->decision == DECIDED_YES;
+}
+
+PG_FUNCTION_INFO_V1(booking_reschedule_appointment);
+
+/*
+ * reschedule_appointment(appointment_id, starts_at, barber_id, service_id,
+ *						  version, overrides)
+ */
+Datum
+booking_reschedule_appointment(PG_FUNCTION_ARGS)
+{
+	Relation	rel;
+	Attempted	move = {.fcinfo = fcinfo};
+
+	PreventCommandIfReadOnly("reschedule_appointment()");
+	rel = catalog_open(APPOINTMENTS, RowExclusiveLock);
+	move.appointments = rel;
+	while (!attempt(try_move, &move))
+	{
+		if (move.decision == DECIDED_NO)
+			raise_booking_refusal(rel, &move.refusal);
+		guard_wait(&move.holder);
+	}
+	serve_waitlist(move.booked.shop_id, move.booked.barber_id,
+				   &move.booked.busy);
+	table_close(rel, NoLock);
+	return move.result;
+}
