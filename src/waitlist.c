@@ -19,6 +19,7 @@
 
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -179,6 +180,17 @@ static OwnerQuery take_query = {
 	.argtypes = {INT8OID}
 };
 
+/*
+ * An offer that is newer than the transaction's snapshot (from REPEATABLE READ
+ * on) cannot be seen, but the entry that it changed cannot be locked (40001).
+ */
+static OwnerQuery wishes_query = {
+	.sql = "SELECT FROM booking.waitlist"
+	" WHERE user_id = $1 AND status = 'waiting' FOR SHARE SKIP LOCKED",
+	.nargs = 1,
+	.argtypes = {INT8OID}
+};
+
 static OwnerQuery open_offer_query = {
 	.sql = "SELECT FROM booking.waitlist w"
 	" JOIN booking.appointments a ON a.id = w.appointment_id"
@@ -211,6 +223,8 @@ take_entry(const Entry *entry)
 	{
 		values[0] = Int64GetDatum(entry->user_id);
 		values[1] = TimestampTzGetDatum(booking_now());
+		if (IsolationUsesXactSnapshot())
+			run_owner_query(&wishes_query, values, NULL, false);
 		taken = run_owner_query(&open_offer_query, values, NULL, false) == 0;
 	}
 	SPI_finish();
