@@ -1,9 +1,10 @@
 # book_slot takes exactly what available_slots offers, and says why when it
 # does not: in random shops, every candidate instant is asked of
-# available_slots, check_slot, try_book_slot, book_slot and the oracle, each
-# attempt rolled back; then some bookings stay, and what is offered afterwards
-# has to be what they leave.  If this fails, a customer is shown a slot that
-# cannot be had, or is refused one that could.
+# available_slots, check_slot, try_book_slot, book_slot, hold_slot and the
+# oracle, some also for any barber, and for appointments that are to be moved,
+# each attempt rolled back; then some bookings stay, and what is offered
+# afterwards has to be what they leave.  If this fails, a customer is shown a
+# slot that cannot be had, or is refused one that could.
 #
 # BOOKING_SEED=n BOOKING_ROUNDS=1 repeats the shop that a failure names.
 
@@ -16,7 +17,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $seed = $ENV{BOOKING_SEED} // int(rand(1_000_000));
-my $rounds = $ENV{BOOKING_ROUNDS} // 40;
+my $rounds = $ENV{BOOKING_ROUNDS} // 30;
 my $rounds_per_session = 10;
 
 my $node = PostgreSQL::Test::Cluster->new('offered');
@@ -31,51 +32,131 @@ $node->safe_psql(
 	'postgres', q{
 CREATE TABLE oracle.seen (answer text, answers bigint);
 
-CREATE FUNCTION oracle.error_code(reason text) RETURNS text LANGUAGE sql AS $$
-	SELECT code FROM (VALUES ('slot_taken', '23P01'), ('outside_hours', 'SL001'), ('notice_too_short', 'SL002'),
-		('too_far_ahead', 'SL003'), ('off_grid', 'SL004'), ('not_offered', 'SL005'), ('not_found', 'P0002')) v (r, code)
-	WHERE r = reason
+-- The reasons, in the order in which a request comes closer to being granted; on a packed grid the time comes first.
+CREATE TABLE oracle.reasons (closeness int, closeness_if_packed int, reason text, code text);
+INSERT INTO oracle.reasons VALUES
+	(1, 1, 'not_offered', 'SL005'), (2, 2, 'notice_too_short', 'SL002'), (3, 3, 'too_far_ahead', 'SL003'),
+	(4, 4, 'outside_hours', 'SL001'), (5, 6, 'off_grid', 'SL004'), (6, 5, 'slot_taken', '23P01'), (7, 7, 'limit_reached', 'SL006');
+
+CREATE FUNCTION oracle.error_code(why_not text) RETURNS text LANGUAGE sql AS $$
+	SELECT code FROM oracle.reasons WHERE reason = why_not
 $$;
 
-CREATE FUNCTION oracle.offered(service bigint, barber bigint, t timestamptz) RETURNS boolean LANGUAGE sql AS $$
-	SELECT EXISTS (SELECT FROM booking.available_slots(service, day, day, barber) WHERE starts_at = t)
-	FROM (VALUES ((t AT TIME ZONE oracle.zone(barber))::date)) v (day)
+CREATE FUNCTION oracle.local_date(shop bigint, t timestamptz) RETURNS date LANGUAGE sql AS $$
+	SELECT (t AT TIME ZONE time_zone)::date FROM booking.shops WHERE id = shop
+$$;
+
+-- What a call says, before it is rolled back: an error's code, or its answer.
+CREATE FUNCTION oracle.attempt(call text, OUT code text, OUT answer text) LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE call INTO answer;
+	RAISE SQLSTATE 'RB000';
+EXCEPTION
+	WHEN SQLSTATE 'RB000' THEN
+	WHEN OTHERS THEN code := SQLSTATE;
+END
 $$;
 
 -- Asks everybody about one instant; what they disagree on, or nothing.
-CREATE FUNCTION oracle.disagreement(barber bigint, service bigint, t timestamptz) RETURNS text
+CREATE FUNCTION oracle.disagreement(shop bigint, barber bigint, service bigint, t timestamptz) RETURNS text
 LANGUAGE plpgsql AS $$
 DECLARE
-	offered boolean := oracle.offered(service, barber, t);
+	day date := oracle.local_date(shop, t);
+	offered boolean := EXISTS (SELECT FROM booking.available_slots(service, day, day, barber) WHERE starts_at = t);
 	expected text := oracle.reason(barber, service, t);
 	checked booking.slot_check := booking.check_slot(barber, service, t);
-	tried booking.booking_outcome;
-	booked text;
+	args text := format('%s, %s, NULL, %L', barber, service, t);
+	tried text := (oracle.attempt(format('SELECT coalesce(reason, ''yes'') FROM booking.try_book_slot(%s)', args))).answer;
+	booked text := (oracle.attempt(format('SELECT id FROM booking.book_slot(%s)', args))).code;
+	held text := (oracle.attempt(format('SELECT id FROM booking.hold_slot(%s)', args))).code;
 BEGIN
-	BEGIN
-		SELECT * INTO tried FROM booking.try_book_slot(barber, service, NULL, t);
-		RAISE SQLSTATE 'RB000';
-	EXCEPTION WHEN SQLSTATE 'RB000' THEN
-	END;
-	BEGIN
-		PERFORM * FROM booking.book_slot(barber, service, NULL, t);
-		RAISE SQLSTATE 'RB000';
-	EXCEPTION
-		WHEN SQLSTATE 'RB000' THEN
-		WHEN OTHERS THEN booked := SQLSTATE;
-	END;
-
 	INSERT INTO oracle.seen VALUES (coalesce(expected, 'yes'), 1);
-	IF offered IS DISTINCT FROM (tried.reason IS NULL)
-		OR offered IS DISTINCT FROM (tried.appointment_id IS NOT NULL)
-		OR offered IS DISTINCT FROM checked.available
+	IF offered IS DISTINCT FROM (expected IS NULL)
+		OR checked.available IS DISTINCT FROM (expected IS NULL)
 		OR checked.reason IS DISTINCT FROM expected
-		OR tried.reason IS DISTINCT FROM expected
-		OR booked IS DISTINCT FROM oracle.error_code(expected)
 		OR (checked.detail IS NULL) <> (expected IS NULL)
+		OR tried IS DISTINCT FROM coalesce(expected, 'yes')
+		OR booked IS DISTINCT FROM oracle.error_code(expected)
+		OR held IS DISTINCT FROM oracle.error_code(expected)
 	THEN
-		RETURN format('barber %s, service %s at %s: offered %s, check_slot %s, try_book_slot %s, book_slot %s, oracle %s',
-			barber, service, t, offered, checked, tried, coalesce(booked, 'yes'), coalesce(expected, 'yes'));
+		RETURN format('barber %s, service %s at %s: offered %s, check_slot %s, try_book_slot %s, book_slot %s, hold_slot %s, oracle %s',
+			barber, service, t, offered, checked, tried, coalesce(booked, 'yes'), coalesce(held, 'yes'), coalesce(expected, 'yes'));
+	END IF;
+	RETURN NULL;
+END
+$$;
+
+-- Any barber: the one whose turn it is of those who can, or the reason of whoever came closest.
+CREATE FUNCTION oracle.disagreement_of_any(service bigint, t timestamptz) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	is_packed boolean := (SELECT slot_anchor = 'packed' FROM booking.shops
+		WHERE id = (SELECT shop_id FROM booking.services WHERE id = service));
+	expected bigint;
+	why_not text;
+	got record;
+BEGIN
+	SELECT barber_id INTO expected
+	FROM oracle.turns(service, t)
+	WHERE oracle.reason(barber_id, service, t) IS NULL ORDER BY turn, barber_id LIMIT 1;
+	IF NOT FOUND THEN
+		SELECT reason INTO why_not
+		FROM oracle.reasons
+		WHERE reason IN (SELECT oracle.reason(barber_id, service, t) FROM oracle.turns(service, t) UNION SELECT 'not_offered')
+		ORDER BY CASE WHEN is_packed THEN closeness_if_packed ELSE closeness END DESC LIMIT 1;
+	END IF;
+	got := oracle.attempt(format('SELECT barber_id FROM booking.book_slot(NULL, %s, NULL, %L)', service, t));
+	INSERT INTO oracle.seen VALUES (CASE WHEN why_not IS NOT NULL THEN 'no barber'
+		WHEN (SELECT count(*) > 1 FROM oracle.turns(service, t) WHERE oracle.reason(barber_id, service, t) IS NULL)
+		THEN 'one of several barbers' ELSE 'any barber' END, 1);
+	IF got.code IS DISTINCT FROM oracle.error_code(why_not) OR got.answer IS DISTINCT FROM expected::text THEN
+		RETURN format('any barber, service %s at %s: book_slot %s, oracle %s', service, t, got, coalesce(why_not, expected::text));
+	END IF;
+	RETURN NULL;
+END
+$$;
+
+-- The rows of an appointment are those of the oracle: one for each step.
+CREATE FUNCTION oracle.mistakes_of_rows(head bigint, o oracle.offers, t timestamptz) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	stored text := (SELECT string_agg(format('[%s, %s)', starts_at, ends_at), ' ' ORDER BY starts_at)
+		FROM oracle.live WHERE coalesce(part_of, id) = head AND (barber_id, service_id) = (o.barber_id, o.service_id));
+	expected text := coalesce(
+		(SELECT string_agg(format('[%s, %s)', t + begins * interval '1 minute', t + ends * interval '1 minute'), ' ' ORDER BY begins)
+			FROM oracle.steps WHERE service_id = o.service_id),
+		format('[%s, %s)', t, t + o.duration));
+	busy tstzmultirange := (SELECT range_agg(tstzrange(busy_from, busy_until)) FROM oracle.live WHERE coalesce(part_of, id) = head);
+BEGIN
+	INSERT INTO oracle.seen VALUES (CASE WHEN stored LIKE '% [%' THEN 'several steps' ELSE 'one row' END, 1);
+	IF stored IS DISTINCT FROM expected OR busy IS DISTINCT FROM oracle.busy_time(o, t) THEN
+		RETURN NEXT format('appointment %s of %s at %s is stored as %s, busy %s', head, o, t, stored, busy);
+	END IF;
+END
+$$;
+
+-- A move: its own time is not in its way, neither to another start nor to another barber or service.
+CREATE FUNCTION oracle.disagreement_of_move(shop bigint, moved bigint, barber bigint, service bigint, t timestamptz)
+RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	day date := oracle.local_date(shop, t);
+	offered boolean := EXISTS (
+		SELECT FROM booking.available_slots(service, day, day, barber, moved) WHERE starts_at = t);
+	expected text;
+	got record := oracle.attempt(format(
+		'SELECT string_agg(mistake, ''; '')
+		FROM booking.reschedule_appointment(%s, %L, %s, %s, NULL, ''{window}'') a, oracle.offers o,
+			oracle.mistakes_of_rows(a.id, o, %2$L) mistake
+		WHERE o.barber_id = %3$s AND o.service_id = %4$s', moved, t, barber, service));
+BEGIN
+	PERFORM set_config('oracle.moved',
+		(SELECT coalesce(part_of, id)::text FROM booking.appointments WHERE id = moved), false);
+	expected := oracle.reason(barber, service, t);
+	PERFORM set_config('oracle.moved', '', false);
+	INSERT INTO oracle.seen VALUES (CASE WHEN expected IS NULL THEN 'moved' ELSE 'not moved' END, 1);
+	IF offered IS DISTINCT FROM (expected IS NULL)
+		OR got.code IS DISTINCT FROM oracle.error_code(expected) OR got.answer IS NOT NULL
+	THEN
+		RETURN format('appointment %s to barber %s, service %s at %s: offered %s, reschedule_appointment %s, oracle %s',
+			moved, barber, service, t, offered, got, coalesce(expected, 'yes'));
 	END IF;
 	RETURN NULL;
 END
@@ -86,6 +167,8 @@ CREATE FUNCTION oracle.candidates(c oracle.case, barber bigint, service bigint)
 RETURNS SETOF timestamptz LANGUAGE plpgsql AS $$
 DECLARE
 	s booking.services := (SELECT s FROM booking.services s WHERE id = service);
+	length interval := coalesce((SELECT duration FROM oracle.offers WHERE barber_id = barber AND service_id = service),
+		s.duration_minutes * interval '1 minute');
 	slots timestamptz[] := (SELECT array_agg(starts_at)
 		FROM booking.available_slots(service, c.day - 1, c.day + 3, barber));
 	t timestamptz;
@@ -97,7 +180,7 @@ BEGIN
 			RETURN NEXT t + oracle.pick(ARRAY[-1, 1]) * interval '1 minute';
 			RETURN NEXT t + oracle.pick(ARRAY[-1, 1]) * interval '1 microsecond';
 			RETURN NEXT t + oracle.pick(ARRAY[-5, 5, 7, 15, 30]) * interval '1 minute';
-			RETURN NEXT t + oracle.pick(ARRAY[-1, 1]) * s.duration_minutes * interval '1 minute';
+			RETURN NEXT t + oracle.pick(ARRAY[-1, 1]) * length;
 		END LOOP;
 		RETURN NEXT slots[1];
 		RETURN NEXT slots[cardinality(slots)];
@@ -106,8 +189,13 @@ BEGIN
 		SELECT busy_until + s.buffer_before_minutes * interval '1 minute'
 		FROM booking.appointments WHERE barber_id = barber ORDER BY random() LIMIT 2;
 	RETURN QUERY
-		SELECT unnest(ARRAY[lower(piece), upper(piece), upper(piece) - s.duration_minutes * interval '1 minute'])
+		SELECT unnest(ARRAY[lower(piece), upper(piece), upper(piece) - length])
 		FROM oracle.pieces(barber, c.day, c.day) piece ORDER BY random() LIMIT 4;
+	RETURN QUERY
+		SELECT starts_at FROM booking.appointments WHERE barber_id = barber AND service_id = service ORDER BY random() LIMIT 1;
+	RETURN QUERY
+		SELECT g.t FROM oracle.offers o, oracle.groups(o) g
+		WHERE o.barber_id = barber AND o.service_id = service ORDER BY random() LIMIT 2;
 	RETURN NEXT oracle.random_instant(c.zone, c.day, 1, 3);
 	RETURN NEXT c.now;
 END
@@ -123,7 +211,53 @@ BEGIN
 		WHERE shop_id = c.shop_id ORDER BY b.id, s.id
 	LOOP
 		RETURN QUERY SELECT d
-			FROM (SELECT oracle.disagreement(barber, service, t) FROM oracle.candidates(c, barber, service) t) x (d)
+			FROM (SELECT oracle.disagreement(c.shop_id, barber, service, t) FROM oracle.candidates(c, barber, service) t) x (d)
+			WHERE d IS NOT NULL;
+	END LOOP;
+END
+$$;
+
+-- Starts that several barbers have, and others.
+CREATE FUNCTION oracle.disagreements_of_any(c oracle.case) RETURNS SETOF text LANGUAGE sql AS $$
+	SELECT d
+	FROM booking.services s,
+	LATERAL (
+		(SELECT starts_at FROM booking.available_slots(s.id, c.day - 1, c.day + 3)
+			GROUP BY starts_at HAVING count(*) > 1 ORDER BY random() LIMIT 4)
+		UNION ALL
+		(SELECT t FROM booking.barber_services bs, oracle.candidates(c, bs.barber_id, s.id) t
+			WHERE bs.service_id = s.id ORDER BY random() LIMIT 4)
+	) candidate (t),
+	oracle.disagreement_of_any(s.id, t) d
+	WHERE s.shop_id = c.shop_id AND d IS NOT NULL
+$$;
+
+CREATE FUNCTION oracle.disagreements_of_moves(c oracle.case) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	a oracle.live;
+	barber bigint;
+	service bigint;
+	slots timestamptz[];
+BEGIN
+	FOR a IN
+		SELECT * FROM oracle.live
+		WHERE barber_id IN (SELECT id FROM booking.barbers WHERE shop_id = c.shop_id) AND status <> 'checked_in'
+		ORDER BY random() LIMIT 4
+	LOOP
+		SELECT barber_id, service_id INTO barber, service
+		FROM oracle.offers
+		WHERE barber_id IN (SELECT id FROM booking.barbers WHERE shop_id = c.shop_id)
+		ORDER BY (barber_id, service_id) <> (a.barber_id, a.service_id) OR oracle.chance(30), random() LIMIT 1;
+		CONTINUE WHEN barber IS NULL;
+		slots := (SELECT array_agg(starts_at) FROM booking.available_slots(service, c.day - 1, c.day + 3, barber, a.id));
+		RETURN QUERY SELECT d
+			FROM (SELECT oracle.disagreement_of_move(c.shop_id, a.id, barber, service, t)
+				FROM (SELECT a.starts_at
+					UNION SELECT oracle.pick(slots) FROM generate_series(1, 2)
+					UNION (SELECT t FROM unnest(slots) t WHERE t BETWEEN a.busy_from - interval '1 hour' AND a.busy_until
+						ORDER BY random() LIMIT 3)
+					UNION (SELECT * FROM oracle.candidates(c, barber, service) ORDER BY random() LIMIT 2)) candidate (t)
+				WHERE t IS NOT NULL) x (d)
 			WHERE d IS NOT NULL;
 	END LOOP;
 END
@@ -135,49 +269,63 @@ DECLARE
 	o oracle.offers;
 	before booking.slot[] := (SELECT array_agg(s) FROM booking.available_slots(service, c.day - 1, c.day + 3) s);
 	after booking.slot[];
-	chosen booking.slot := oracle.pick(before);
+	chosen booking.slot := oracle.pick(coalesce(
+		(SELECT array_agg(s) FROM unnest(before) s
+			WHERE s.seats_left < (SELECT capacity FROM booking.services WHERE id = service) AND oracle.chance(60)),
+		before));
+	taken tstzmultirange;
+	full_day date;
+	left_over int;
 	booked booking.appointment;
-	a booking.appointments;
 BEGIN
 	IF before IS NULL THEN
 		RETURN;
 	END IF;
 	SELECT * INTO o FROM oracle.offers WHERE service_id = service AND barber_id = chosen.barber_id;
 	SELECT * INTO booked FROM booking.book_slot(chosen.barber_id, service, NULL, chosen.starts_at);
-	SELECT * INTO a FROM booking.appointments WHERE id = booked.id;
-	INSERT INTO oracle.seen VALUES ('booked', 1);
+	INSERT INTO oracle.seen VALUES (CASE WHEN chosen.seats_left < o.capacity THEN 'joined' ELSE 'booked' END, 1);
+	RETURN QUERY SELECT oracle.mistakes_of_rows(booked.id, o, chosen.starts_at);
 
-	IF (a.barber_id, a.service_id, a.starts_at, a.ends_at, a.busy_from, a.busy_until) IS DISTINCT FROM
-		(chosen.barber_id, service, chosen.starts_at, chosen.starts_at + o.duration,
-		chosen.starts_at - o.buffer_before, chosen.starts_at + o.duration + o.buffer_after)
-	THEN
-		RETURN NEXT format('booked %s, stored %s', chosen, a);
-	END IF;
-
+	taken := oracle.busy_time(o, chosen.starts_at);
+	full_day := (SELECT d FROM oracle.full_days(o) d WHERE d = oracle.local_date(c.shop_id, chosen.starts_at));
 	after := (SELECT array_agg(s) FROM booking.available_slots(service, c.day - 1, c.day + 3) s);
+	left_over := (SELECT seats_left FROM unnest(after) s WHERE (barber_id, starts_at) = (chosen.barber_id, chosen.starts_at));
+	IF left_over IS DISTINCT FROM (CASE WHEN full_day IS NULL AND chosen.seats_left > 1 THEN chosen.seats_left - 1 END) THEN
+		RETURN NEXT format('after booking %s, %s seats are left', chosen, left_over);
+	END IF;
 	RETURN QUERY
-		SELECT format('%s is offered after booking %s', s, a)
+		SELECT format('%s is offered after booking %s', s, chosen)
 		FROM unnest(after) s
-		WHERE s.barber_id = a.barber_id
-		AND tstzrange(s.starts_at - o.buffer_before, s.ends_at + o.buffer_after)
-			&& tstzrange(a.busy_from, a.busy_until);
+		WHERE s.barber_id = chosen.barber_id AND s.starts_at <> chosen.starts_at
+		AND (oracle.busy_time(o, s.starts_at) && taken OR oracle.local_date(c.shop_id, s.starts_at) = full_day);
 	-- On a fixed grid, nothing else changes.
 	RETURN QUERY
-		SELECT format('%s is no longer offered after booking %s', s, a)
+		SELECT format('%s is no longer offered after booking %s', s, chosen)
 		FROM (SELECT * FROM unnest(before) EXCEPT SELECT * FROM unnest(after)) s
-		WHERE s.barber_id <> a.barber_id
-		OR (o.slot_anchor <> 'packed' AND NOT tstzrange(s.starts_at - o.buffer_before, s.ends_at + o.buffer_after)
-			&& tstzrange(a.busy_from, a.busy_until));
+		WHERE s.barber_id <> chosen.barber_id
+		OR (o.slot_anchor <> 'packed' AND NOT oracle.busy_time(o, s.starts_at) && taken
+			AND oracle.local_date(c.shop_id, s.starts_at) IS DISTINCT FROM full_day);
 	RETURN QUERY
-		SELECT format('%s is offered only after booking %s', s, a)
+		SELECT format('%s is offered only after booking %s', s, chosen)
 		FROM (SELECT * FROM unnest(after) EXCEPT SELECT * FROM unnest(before)) s
-		WHERE s.barber_id <> a.barber_id OR o.slot_anchor <> 'packed';
+		WHERE s.barber_id <> chosen.barber_id OR (o.slot_anchor <> 'packed' AND s.starts_at <> chosen.starts_at);
 
-	-- Cancelling gives back what was offered before.
+	-- Moving it away or cancelling it gives back what was offered before.
 	IF oracle.chance(25) THEN
-		PERFORM * FROM booking.cancel_appointment(a.id);
+		PERFORM * FROM booking.cancel_appointment(booked.id);
 		IF before IS DISTINCT FROM (SELECT array_agg(s) FROM booking.available_slots(service, c.day - 1, c.day + 3) s) THEN
-			RETURN NEXT format('cancelling %s does not bring back what it took', a);
+			RETURN NEXT format('cancelling %s does not bring back what it took', booked);
+		END IF;
+	ELSIF oracle.chance(40) THEN
+		chosen := oracle.pick((SELECT array_agg(s)
+			FROM booking.available_slots(service, c.day - 1, c.day + 3, NULL, booked.id) s));
+		SELECT * INTO o FROM oracle.offers WHERE service_id = service AND barber_id = chosen.barber_id;
+		PERFORM * FROM booking.reschedule_appointment(booked.id, chosen.starts_at, chosen.barber_id);
+		RETURN QUERY SELECT oracle.mistakes_of_rows(booked.id, o, chosen.starts_at);
+		IF before IS DISTINCT FROM (SELECT array_agg(s)
+			FROM booking.available_slots(service, c.day - 1, c.day + 3, NULL, booked.id) s)
+		THEN
+			RETURN NEXT format('moving %s to %s does not bring back what it took', booked, chosen);
 		END IF;
 	END IF;
 END
@@ -192,7 +340,8 @@ BEGIN
 	FOR i IN 1 .. 40 LOOP
 		SELECT * INTO s FROM booking.next_slots(service);
 		EXIT WHEN NOT FOUND;
-		SELECT * INTO outcome FROM booking.try_book_slot(s.barber_id, service, NULL, s.starts_at);
+		SELECT * INTO outcome
+		FROM booking.try_book_slot(CASE WHEN oracle.chance(50) THEN s.barber_id END, service, NULL, s.starts_at);
 		INSERT INTO oracle.seen VALUES ('filled', 1);
 		IF outcome.reason IS NOT NULL THEN
 			RETURN NEXT format('next_slots named %s, try_book_slot said %s', s, outcome.reason);
@@ -209,16 +358,20 @@ DECLARE
 BEGIN
 	PERFORM set_config('booking.now', c.now::text, false);
 	RETURN QUERY SELECT oracle.disagreements(c);
+	RETURN QUERY SELECT oracle.disagreements_of_any(c);
 	FOR service IN SELECT id FROM booking.services WHERE shop_id = shop ORDER BY id LOOP
 		FOR i IN 1 .. 4 LOOP
 			RETURN QUERY SELECT oracle.mistakes_of_booking(c, service);
 		END LOOP;
 	END LOOP;
 	RETURN QUERY SELECT oracle.disagreements(c);
+	RETURN QUERY SELECT oracle.disagreements_of_moves(c);
 
 	-- Later: holds have run out, notice is shorter, the horizon further.
 	PERFORM set_config('booking.now', (c.now + oracle.dice(1, 2000) * interval '1 minute')::text, false);
 	RETURN QUERY SELECT oracle.disagreements(c);
+	RETURN QUERY SELECT oracle.disagreements_of_any(c);
+	RETURN QUERY SELECT oracle.disagreements_of_moves(c);
 	FOR service IN SELECT id FROM booking.services WHERE shop_id = shop ORDER BY id LOOP
 		RETURN QUERY SELECT oracle.mistakes_of_filling(service);
 	END LOOP;
@@ -227,7 +380,14 @@ BEGIN
 		SELECT format('%s overlaps %s', a, b)
 		FROM oracle.live a JOIN oracle.live b ON a.barber_id = b.barber_id AND a.id < b.id
 		WHERE a.barber_id IN (SELECT id FROM booking.barbers WHERE shop_id = shop)
-		AND tstzrange(a.busy_from, a.busy_until) && tstzrange(b.busy_from, b.busy_until);
+		AND tstzrange(a.busy_from, a.busy_until) && tstzrange(b.busy_from, b.busy_until)
+		AND (a.service_id, a.starts_at, a.busy_from, a.busy_until) <> (b.service_id, b.starts_at, b.busy_from, b.busy_until);
+	RETURN QUERY
+		SELECT format('%s appointments of barber %s, service %s are at %s', count(*), barber_id, service_id, starts_at)
+		FROM oracle.live
+		WHERE barber_id IN (SELECT id FROM booking.barbers WHERE shop_id = shop)
+		GROUP BY barber_id, service_id, starts_at
+		HAVING count(*) > (SELECT capacity FROM booking.services WHERE id = service_id);
 END
 $$;
 
@@ -261,7 +421,8 @@ note($node->safe_psql('postgres',
 		q{SELECT string_agg(format('%s: %s', answer, n), '; ' ORDER BY answer)
 		  FROM (SELECT answer, sum(answers) AS n FROM oracle.seen GROUP BY answer) s}));
 is( $node->safe_psql('postgres', q{SELECT string_agg(DISTINCT answer, ' ' ORDER BY answer) FROM oracle.seen}),
-	'booked filled not_offered notice_too_short off_grid outside_hours slot_taken too_far_ahead yes',
+	'any barber booked filled joined limit_reached moved no barber not moved not_offered notice_too_short off_grid '
+	  . 'one of several barbers one row outside_hours several steps slot_taken too_far_ahead yes',
 	'every answer was given')
   if $rounds >= 30;
 

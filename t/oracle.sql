@@ -20,11 +20,25 @@ CREATE FUNCTION oracle.now() RETURNS timestamptz LANGUAGE sql STABLE AS $$
 					statement_timestamp())
 $$;
 
-/* Who offers what, and under which rules; inactive and foreign pairs are out. */
+/* The steps of a service: from when to when it is worked on, in minutes since its start. */
+CREATE VIEW oracle.steps AS
+SELECT service_id, position, begins, begins + work_minutes AS ends
+FROM (SELECT *, coalesce(sum(work_minutes + gap_minutes) OVER (PARTITION BY service_id ORDER BY position
+		ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS begins
+	FROM booking.service_steps) step;
+
+/*
+ * Who offers what, and under which rules; inactive and foreign pairs are out.
+ * work: the stretches of work, seconds since the start; all of them last for
+ * "duration".
+ */
 CREATE VIEW oracle.offers AS
 SELECT b.id AS barber_id,
 	s.id AS service_id,
-	make_interval(mins => coalesce(bs.duration_minutes, s.duration_minutes)) AS duration,
+	s.capacity,
+	b.max_per_day,
+	work,
+	make_interval(secs => upper(work)) AS duration,
 	make_interval(mins => s.buffer_before_minutes) AS buffer_before,
 	make_interval(mins => s.buffer_after_minutes) AS buffer_after,
 	make_interval(mins => coalesce(s.slot_interval_minutes, shop.slot_interval_minutes)) AS step,
@@ -36,6 +50,10 @@ FROM booking.barber_services bs
 JOIN booking.barbers b ON b.id = bs.barber_id
 JOIN booking.services s ON s.id = bs.service_id
 JOIN booking.shops shop ON shop.id = b.shop_id AND shop.id = s.shop_id
+CROSS JOIN LATERAL (
+	SELECT coalesce(range_agg(int4range(60 * begins::int, 60 * ends::int)),
+		int4multirange(int4range(0, 60 * coalesce(bs.duration_minutes, s.duration_minutes)))) AS work
+	FROM oracle.steps WHERE service_id = s.id) steps
 WHERE b.is_active AND s.is_active AND shop.is_active;
 
 /* The appointments that occupy time now. */
@@ -44,6 +62,16 @@ SELECT *
 FROM booking.appointments
 WHERE status IN ('confirmed', 'checked_in')
 OR (status = 'pending' AND (hold_expires_at IS NULL OR hold_expires_at > oracle.now()));
+
+/* The appointment that is to be moved, if any: none of its parts is in its way. */
+CREATE FUNCTION oracle.moved() RETURNS bigint LANGUAGE sql STABLE AS $$
+	SELECT nullif(current_setting('oracle.moved', true), '')::bigint
+$$;
+
+CREATE VIEW oracle.others AS
+SELECT *
+FROM oracle.live
+WHERE coalesce(part_of, id) IS DISTINCT FROM oracle.moved();
 
 /* ---------------------------------------------------------------------------
  * Time as sets
@@ -73,11 +101,11 @@ CREATE FUNCTION oracle.hours(barber bigint, day date) RETURNS tstzmultirange LAN
 		UNION ALL
 		SELECT * FROM usual WHERE NOT EXISTS (SELECT FROM own) AND NOT EXISTS (SELECT FROM shops)
 	), instants AS (
-		SELECT (day + opens) AT TIME ZONE oracle.zone(barber) AS opens,
-			(CASE WHEN closes < opens THEN day + 1 ELSE day END + closes)
-				AT TIME ZONE oracle.zone(barber) AS closes
-		FROM valid
-		WHERE opens IS NOT NULL		-- NULL: closed
+		SELECT (day + opens) AT TIME ZONE time_zone AS opens,
+			(CASE WHEN closes < opens THEN day + 1 ELSE day END + closes) AT TIME ZONE time_zone AS closes
+		FROM valid, booking.shops
+		WHERE id = (SELECT shop_id FROM booking.barbers WHERE id = barber)
+		AND opens IS NOT NULL		-- NULL: closed
 	)
 	SELECT coalesce(range_agg(tstzrange(opens, closes)) FILTER (WHERE opens < closes), '{}')
 	FROM instants
@@ -91,7 +119,7 @@ $$;
 
 CREATE FUNCTION oracle.busy(barber bigint) RETURNS tstzmultirange LANGUAGE sql STABLE AS $$
 	SELECT coalesce(range_agg(tstzrange(busy_from, busy_until)), '{}')
-	FROM oracle.live
+	FROM oracle.others
 	WHERE barber_id = barber
 $$;
 
@@ -148,6 +176,43 @@ RETURNS TABLE (starts_at timestamptz, ends_at timestamptz) LANGUAGE sql STABLE A
 $$;
 
 /* ---------------------------------------------------------------------------
+ * What an offer takes, and what others have taken
+ * ------------------------------------------------------------------------ */
+
+/* The barber's busy time: all of the work, a buffer before the first and one after the last of it. */
+CREATE FUNCTION oracle.busy_time(o oracle.offers, t timestamptz) RETURNS tstzmultirange LANGUAGE sql STABLE AS $$
+	SELECT range_agg(tstzrange(
+		t + make_interval(secs => lower(piece)) - CASE WHEN lower(piece) = 0 THEN o.buffer_before ELSE '0' END,
+		t + make_interval(secs => upper(piece)) + CASE WHEN upper(piece) = upper(o.work) THEN o.buffer_after ELSE '0' END))
+	FROM unnest(o.work) piece
+$$;
+
+/* Groups: who comes at the same time, for the same service, and for as long. */
+CREATE FUNCTION oracle.groups(o oracle.offers) RETURNS TABLE (t timestamptz, seats_left int) LANGUAGE sql STABLE AS $$
+	SELECT starts_at, (o.capacity - count(*))::int
+	FROM oracle.others
+	WHERE barber_id = o.barber_id AND service_id = o.service_id AND o.capacity > 1
+	AND (busy_from, busy_until) = (starts_at - o.buffer_before, starts_at + o.duration + o.buffer_after)
+	GROUP BY starts_at
+$$;
+
+/*
+ * Days on which the barber takes no more; a service with steps counts once.
+ * Whoever is moved within such a day makes it no fuller.
+ */
+CREATE FUNCTION oracle.full_days(o oracle.offers) RETURNS SETOF date LANGUAGE sql STABLE AS $$
+	SELECT day
+	FROM (
+		SELECT * FROM oracle.live
+		UNION ALL
+		SELECT * FROM booking.appointments WHERE status = 'completed'
+	) taken, LATERAL (SELECT (starts_at AT TIME ZONE o.time_zone)::date AS day) x
+	WHERE barber_id = o.barber_id AND part_of IS NULL
+	GROUP BY day
+	HAVING count(*) >= o.max_per_day AND NOT coalesce(bool_or(id = oracle.moved()), false)
+$$;
+
+/* ---------------------------------------------------------------------------
  * Slots: candidates of the grid, each tested by the rules
  * ------------------------------------------------------------------------ */
 
@@ -187,17 +252,18 @@ RETURNS SETOF timestamptz LANGUAGE sql STABLE AS $$
 $$;
 
 /*
- * packed: a start collides with a live appointment inside an open interval of
- * instants.  What is left of an hours piece without time off are closed
- * intervals (sometimes a single instant); steps count from where one begins.
+ * packed: a stretch of work collides with a live appointment inside an open
+ * interval of starts.  What is left of an hours piece without time off are
+ * closed intervals (sometimes a single instant); the grid counts from where
+ * one begins.
  */
 CREATE FUNCTION oracle.packed_grid(o oracle.offers, from_date date, to_date date)
 RETURNS SETOF timestamptz LANGUAGE sql STABLE AS $$
 	WITH collision AS MATERIALIZED (
-		SELECT coalesce(range_agg(tstzrange(busy_from - (o.duration + o.buffer_after),
-			busy_until + o.buffer_before, '()')), '{}') AS collisions
-		FROM oracle.live
-		WHERE barber_id = o.barber_id
+		SELECT coalesce(range_agg(tstzrange(a.busy_from - (upper(piece) - '2000-01-01Z'),
+			a.busy_until + ('2000-01-01Z' - lower(piece)), '()')), '{}') AS collisions
+		FROM oracle.others a, unnest(oracle.busy_time(o, '2000-01-01Z')) piece
+		WHERE a.barber_id = o.barber_id
 	), stretch AS MATERIALIZED (
 		SELECT unnest(tstzmultirange(piece) - oracle.time_off(o.barber_id)) AS stretch
 		FROM oracle.pieces(o.barber_id, from_date, to_date) piece
@@ -230,9 +296,10 @@ CREATE FUNCTION oracle.late_enough(o oracle.offers, t timestamptz) RETURNS boole
 	SELECT t >= oracle.now() + o.notice
 $$;
 
+/* A group is joined at its own start, whatever the grid says. */
 CREATE FUNCTION oracle.available_slots(service bigint, from_date date, to_date date DEFAULT NULL,
 	barber bigint DEFAULT NULL)
-RETURNS TABLE (barber_id bigint, starts_at timestamptz, ends_at timestamptz)
+RETURNS TABLE (barber_id bigint, starts_at timestamptz, ends_at timestamptz, seats_left int)
 LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
 DECLARE
@@ -248,12 +315,20 @@ BEGIN
 		open := oracle.open(o.barber_id, from_date, until_date);
 		busy := oracle.busy(o.barber_id);
 		RETURN QUERY
-			SELECT o.barber_id, t, t + o.duration
-			FROM oracle.grid(o, from_date, until_date) t
+			SELECT o.barber_id, t, t + o.duration, seats
+			FROM (
+				SELECT t, o.capacity
+				FROM oracle.grid(o, from_date, until_date) t
+				WHERE NOT oracle.busy_time(o, t) && busy
+				UNION ALL
+				SELECT t, seats_left
+				FROM oracle.groups(o)
+				WHERE seats_left > 0 AND (t AT TIME ZONE o.time_zone)::date BETWEEN from_date AND until_date
+			) start (t, seats)
 			WHERE tstzrange(t, t + o.duration) <@ open
-			AND NOT tstzrange(t - o.buffer_before, t + o.duration + o.buffer_after) && busy
 			AND oracle.late_enough(o, t)
-			AND oracle.soon_enough(o, t);
+			AND oracle.soon_enough(o, t)
+			AND (t AT TIME ZONE o.time_zone)::date NOT IN (SELECT oracle.full_days(o));
 	END LOOP;
 END
 $$;
@@ -279,16 +354,46 @@ BEGIN
 	END IF;
 
 	day := (t AT TIME ZONE o.time_zone)::date;
-	taken := tstzrange(t - o.buffer_before, t + o.duration + o.buffer_after) && oracle.busy(barber);
-	on_grid := t IN (SELECT oracle.grid(o, day, day));
+	IF NOT oracle.late_enough(o, t) THEN
+		RETURN 'notice_too_short';
+	ELSIF NOT oracle.soon_enough(o, t) THEN
+		RETURN 'too_far_ahead';
+	ELSIF NOT tstzrange(t, t + o.duration) <@ oracle.open(barber, day, day) THEN
+		RETURN 'outside_hours';
+	END IF;
+
+	on_grid := t IN (SELECT oracle.grid(o, day, day) UNION ALL SELECT g.t FROM oracle.groups(o) g);
+	taken := oracle.busy_time(o, t) && oracle.busy(barber)
+		AND t NOT IN (SELECT g.t FROM oracle.groups(o) g WHERE g.seats_left > 0);
 
 	RETURN CASE
-		WHEN NOT oracle.late_enough(o, t) THEN 'notice_too_short'
-		WHEN NOT oracle.soon_enough(o, t) THEN 'too_far_ahead'
-		WHEN NOT tstzrange(t, t + o.duration) <@ oracle.open(barber, day, day) THEN 'outside_hours'
 		WHEN o.slot_anchor = 'packed' AND taken THEN 'slot_taken'
 		WHEN NOT on_grid THEN 'off_grid'
 		WHEN taken THEN 'slot_taken'
+		WHEN day IN (SELECT oracle.full_days(o)) THEN 'limit_reached'
 	END;
 END
+$$;
+
+/* ---------------------------------------------------------------------------
+ * Any barber
+ * ------------------------------------------------------------------------ */
+
+/* In which order a shop's barbers are asked for a service: by the first column, then by id. */
+CREATE FUNCTION oracle.turns(service bigint, t timestamptz) RETURNS TABLE (turn numeric, barber_id bigint)
+LANGUAGE sql STABLE AS $$
+	SELECT CASE shop.assignment
+			WHEN 'priority' THEN -b.priority
+			WHEN 'round_robin' THEN (SELECT coalesce(max(a.id), 0) FROM booking.appointments a
+				WHERE a.barber_id = b.id AND a.is_assigned)
+			WHEN 'least_booked' THEN (SELECT coalesce(sum(extract(epoch FROM a.ends_at - a.starts_at)), 0)
+				FROM booking.appointments a
+				WHERE a.barber_id = b.id
+				AND (a.status = 'completed' OR a.id IN (SELECT id FROM oracle.live))
+				AND (a.starts_at AT TIME ZONE shop.time_zone)::date = (t AT TIME ZONE shop.time_zone)::date)
+		END, b.id
+	FROM booking.barber_services bs
+	JOIN booking.barbers b ON b.id = bs.barber_id
+	JOIN booking.shops shop ON shop.id = b.shop_id
+	WHERE bs.service_id = service
 $$;

@@ -184,7 +184,7 @@ CREATE FUNCTION oracle.add_appointment(barber bigint, service bigint, zone text,
 RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
 	status text := oracle.pick(ARRAY['pending', 'pending', 'confirmed', 'confirmed', 'confirmed', 'checked_in',
-		'completed', 'cancelled', 'no_show', 'expired']);
+		'completed', 'completed', 'completed', 'cancelled', 'no_show', 'expired']);
 	starts_at timestamptz := oracle.random_instant(zone, day, 1, 4);
 	ends_at timestamptz := starts_at + oracle.pick(ARRAY[5, 15, 30, 30, 45, 60], ARRAY[1, 600]) * interval '1 minute';
 	before interval := oracle.pick(ARRAY[0, 0, 5, 10, 60]) * interval '1 minute';
@@ -196,13 +196,65 @@ BEGIN
 		hold_expires_at := now + oracle.pick(ARRAY[NULL, -600, -1, 0, 1, 600]) * interval '1 minute';
 	END IF;
 	INSERT INTO booking.appointments (barber_id, service_id, starts_at, ends_at, busy_from, busy_until,
-		status, hold_expires_at)
+		status, hold_expires_at, is_assigned)
 	VALUES (barber, service, starts_at, ends_at,
 		CASE WHEN has_buffers THEN starts_at - before END, CASE WHEN has_buffers THEN ends_at + after END,
-		status, hold_expires_at);
+		status, hold_expires_at, oracle.chance(30));
 	RETURN true;
 EXCEPTION WHEN exclusion_violation THEN
 	RETURN false;
+END
+$$;
+
+/* An instant at which the barber is at work, most often. */
+CREATE FUNCTION oracle.likely_instant(barber bigint, zone text, day date) RETURNS timestamptz LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	piece tstzrange := oracle.pick((SELECT array_agg(p ORDER BY p) FROM oracle.pieces(barber, day + 2, day) p));
+BEGIN
+	IF piece IS NULL OR oracle.chance(25) THEN
+		RETURN oracle.random_instant(zone, day, 1, 4);
+	END IF;
+	RETURN lower(piece) + oracle.dice(0, 60) * interval '5 minutes' + oracle.pick(ARRAY[0, 0, 0, 0, 1, 3]) * interval '1 minute';
+END
+$$;
+
+/*
+ * A class as raw writers fill it, on the grid or off it, up to all its seats;
+ * some of them are only held, and some of the holds are over.
+ */
+CREATE FUNCTION oracle.add_group(barber bigint, service bigint, zone text, day date, now timestamptz)
+RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	o oracle.offers := (SELECT o FROM oracle.offers o WHERE barber_id = barber AND service_id = service);
+	starts_at timestamptz := oracle.likely_instant(barber, zone, day);
+	hold_expires_at timestamptz;
+BEGIN
+	FOR seat IN 1 .. coalesce(oracle.dice(1, o.capacity), 0) LOOP	-- nobody comes for what is not offered
+		hold_expires_at := now + oracle.pick(ARRAY[NULL, NULL, -1, 0, 600]) * interval '1 minute';
+		INSERT INTO booking.appointments (barber_id, service_id, starts_at, ends_at, busy_from, busy_until,
+			status, hold_expires_at)
+		VALUES (barber, service, starts_at, starts_at + o.duration,
+			starts_at - o.buffer_before, starts_at + o.duration + o.buffer_after,
+			CASE WHEN hold_expires_at IS NULL THEN oracle.pick(ARRAY['confirmed', 'checked_in', 'pending']) ELSE 'pending' END,
+			hold_expires_at);
+	END LOOP;
+EXCEPTION WHEN exclusion_violation THEN
+END
+$$;
+
+/* An appointment with steps, in whose gaps the barber is free. */
+CREATE FUNCTION oracle.add_steps(barber bigint, service bigint, zone text, day date)
+RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	starts_at timestamptz := oracle.likely_instant(barber, zone, day);
+	head bigint := nextval('booking.appointments_id_seq');
+BEGIN
+	INSERT INTO booking.appointments (id, part_of, visit_id, barber_id, service_id, starts_at, ends_at, status)
+	SELECT CASE WHEN position = 1 THEN head ELSE nextval('booking.appointments_id_seq') END,
+		CASE WHEN position > 1 THEN head END, head, barber, service,
+		starts_at + begins * interval '1 minute', starts_at + ends * interval '1 minute', 'confirmed'
+	FROM oracle.steps WHERE service_id = service ORDER BY position;
+EXCEPTION WHEN exclusion_violation THEN
 END
 $$;
 
@@ -224,16 +276,32 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION oracle.add_service(shop bigint) RETURNS void LANGUAGE sql VOLATILE AS $$
-	INSERT INTO booking.services (shop_id, name, duration_minutes, buffer_before_minutes, buffer_after_minutes,
+/* One in three is for several customers, one in three has steps. */
+CREATE FUNCTION oracle.add_service(shop bigint) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+	kind text := oracle.pick(ARRAY['plain', 'group', 'steps']);
+	service bigint;
+BEGIN
+	INSERT INTO booking.services (shop_id, name, capacity, duration_minutes, buffer_before_minutes, buffer_after_minutes,
 		slot_interval_minutes, min_notice_minutes, requires_confirmation, price_cents, is_active)
-	VALUES (shop, 'service',
+	VALUES (shop, kind,
+		CASE kind WHEN 'group' THEN oracle.dice(2, 4) ELSE 1 END,
 		oracle.pick(ARRAY[5, 15, 20, 30, 30, 45, 60, 90], ARRAY[1, 61, 120, 480, 1440]),
 		oracle.pick(ARRAY[0, 0, 5, 10, 15], ARRAY[60, 180, 720]),
 		oracle.pick(ARRAY[0, 0, 5, 10, 15], ARRAY[60, 180, 720]),
 		oracle.pick(ARRAY[NULL, NULL, NULL, 5, 7, 10, 13, 15, 30, 40, 60], ARRAY[100, 1440]),
 		oracle.pick(ARRAY[NULL, NULL, 0, 45], ARRAY[1500]),
 		oracle.chance(20), oracle.dice(0, 50) * 100, oracle.chance(95))
+	RETURNING id INTO service;
+	IF kind = 'steps' THEN
+		PERFORM oracle.add_step(service, n) FROM generate_series(1, oracle.dice(1, 3)) n;
+	END IF;
+END
+$$;
+
+CREATE FUNCTION oracle.add_step(service bigint, n int) RETURNS void LANGUAGE sql VOLATILE AS $$
+	INSERT INTO booking.service_steps
+	VALUES (service, n, oracle.pick(ARRAY[5, 10, 20, 30], ARRAY[1, 61, 400]), oracle.pick(ARRAY[0, 20, 45, 60, 90], ARRAY[1, 300]))
 $$;
 
 CREATE FUNCTION oracle.add_barber(shop bigint, in_zone text, day date, now timestamptz) RETURNS void
@@ -241,9 +309,11 @@ LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
 	barber bigint;
 	service bigint;
+	kind text;
 BEGIN
-	INSERT INTO booking.barbers (shop_id, name, is_active)
-	VALUES (shop, 'barber', oracle.chance(95)) RETURNING id INTO barber;
+	INSERT INTO booking.barbers (shop_id, name, priority, max_per_day, is_active)
+	VALUES (shop, 'barber', oracle.dice(0, 1), oracle.pick(ARRAY[NULL, NULL, 2, 4, 8], ARRAY[1, 3]), oracle.chance(95))
+	RETURNING id INTO barber;
 
 	PERFORM oracle.add_hours(barber, day);
 	FOR i IN 1 .. oracle.pick(ARRAY[0, 0, 0, 1], ARRAY[2]) LOOP
@@ -253,13 +323,17 @@ BEGIN
 		PERFORM oracle.add_time_off(barber, NULL, in_zone, day);
 	END LOOP;
 
-	FOR service IN SELECT id FROM booking.services WHERE shop_id = shop ORDER BY id LOOP
+	FOR service, kind IN SELECT id, name FROM booking.services WHERE shop_id = shop ORDER BY id LOOP
 		IF oracle.chance(85) THEN
 			INSERT INTO booking.barber_services (barber_id, service_id, duration_minutes, price_cents)
 			VALUES (barber, service, oracle.pick(ARRAY[NULL, NULL, 10, 35, 50], ARRAY[600, 1440]), oracle.pick(ARRAY[NULL, 700]));
 		END IF;
-		FOR i IN 1 .. oracle.pick(ARRAY[0, 1, 3, 8]) LOOP
+		FOR i IN 1 .. oracle.pick(ARRAY[0, 1, 3, 6]) LOOP
 			PERFORM oracle.add_appointment(barber, service, in_zone, day, now);
+		END LOOP;
+		FOR i IN 1 .. oracle.pick(ARRAY[0, 2, 5, 8]) LOOP
+			PERFORM oracle.add_group(barber, service, in_zone, day, now) WHERE kind = 'group';
+			PERFORM oracle.add_steps(barber, service, in_zone, day) WHERE kind = 'steps';
 		END LOOP;
 	END LOOP;
 
@@ -287,12 +361,13 @@ BEGIN
 	PERFORM set_config('booking.now', now::text, false);
 
 	INSERT INTO booking.shops (name, time_zone, slot_interval_minutes, slot_anchor,
-		min_notice_minutes, max_advance_days, is_active)
+		min_notice_minutes, max_advance_days, assignment, is_active)
 	VALUES ('seed ' || seed, zone,
 		oracle.pick(ARRAY[5, 7, 10, 15, 15, 20, 25, 30, 45, 60], ARRAY[1, 90, 100, 240, 1440]),
 		oracle.pick(ARRAY['opening', 'clock', 'packed']),
 		oracle.pick(ARRAY[0, 0, 30], ARRAY[61, 1500]),
 		oracle.pick(ARRAY[4, 7, 90], ARRAY[0, 1, 2, 400]),
+		oracle.pick(ARRAY['least_booked', 'round_robin', 'priority']),
 		oracle.chance(97))
 	RETURNING id INTO shop;
 
@@ -316,7 +391,7 @@ DECLARE
 	c oracle.case := (SELECT c FROM oracle.case c WHERE c.shop_id = shop);
 	barber bigint := oracle.pick((SELECT array_agg(id ORDER BY id) FROM booking.barbers WHERE shop_id = shop));
 	change text := oracle.pick(ARRAY['hours', 'hours gone', 'override', 'override gone', 'time off', 'time off gone',
-		'barber', 'service', 'shop', 'offer gone', 'zone']);
+		'barber', 'service', 'seats', 'step', 'steps gone', 'limit', 'shop', 'offer gone', 'zone']);
 	other_zone text;
 BEGIN
 	CASE change
@@ -328,6 +403,12 @@ BEGIN
 		WHEN 'time off gone' THEN DELETE FROM booking.time_off WHERE barber_id = barber OR shop_id = shop;
 		WHEN 'barber' THEN UPDATE booking.barbers SET is_active = NOT is_active WHERE id = barber;
 		WHEN 'service' THEN UPDATE booking.services SET duration_minutes = 25, buffer_after_minutes = 3 WHERE shop_id = shop;
+		WHEN 'seats' THEN UPDATE booking.services SET capacity = capacity - 1 WHERE shop_id = shop AND capacity > 1;
+		WHEN 'step' THEN
+			PERFORM oracle.add_step(id, 20) FROM booking.services WHERE shop_id = shop AND capacity = 1;
+		WHEN 'steps gone' THEN
+			DELETE FROM booking.service_steps WHERE service_id IN (SELECT id FROM booking.services WHERE shop_id = shop);
+		WHEN 'limit' THEN UPDATE booking.barbers SET max_per_day = nullif(coalesce(max_per_day, 4) - 1, 0) WHERE shop_id = shop;
 		WHEN 'shop' THEN UPDATE booking.shops SET slot_interval_minutes = 35, max_advance_days = 2 WHERE id = shop;
 		WHEN 'offer gone' THEN DELETE FROM booking.barber_services WHERE barber_id = barber;
 		WHEN 'zone' THEN
