@@ -5,7 +5,7 @@
 -- But for multirange_rules, the peers know less than booking does: no overrides,
 -- no time off, no notice, no horizon, no buffers, one time zone, one grid, the
 -- length of the service written into the text; and the writers check no rule
--- but the overlap.
+-- but the overlap.  None knows services with steps or a capacity, or limits.
 
 SET client_min_messages = warning;
 
@@ -180,11 +180,13 @@ FROM booking.appointments \g /dev/null
 ALTER TABLE bench.unguarded
 	ADD FOREIGN KEY (barber_id) REFERENCES booking.barbers,
 	ADD FOREIGN KEY (service_id) REFERENCES booking.services,
-	ADD FOREIGN KEY (user_id) REFERENCES booking.users;
+	ADD FOREIGN KEY (user_id) REFERENCES booking.users,
+	ADD FOREIGN KEY (part_of) REFERENCES bench.unguarded ON DELETE CASCADE;
 ALTER TABLE bench.exclusion
 	ADD FOREIGN KEY (barber_id) REFERENCES booking.barbers,
 	ADD FOREIGN KEY (service_id) REFERENCES booking.services,
 	ADD FOREIGN KEY (user_id) REFERENCES booking.users,
+	ADD FOREIGN KEY (part_of) REFERENCES bench.exclusion ON DELETE CASCADE,
 	ADD EXCLUDE USING gist (barber_id WITH =, tstzrange(busy_from, busy_until) WITH &&)
 	WHERE (status IN ('pending', 'confirmed', 'checked_in'));
 VACUUM ANALYZE bench.unguarded, bench.exclusion;

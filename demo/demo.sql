@@ -1,4 +1,5 @@
--- demo.sql: five shops in five time zones, with a few thousand appointments.
+-- demo.sql: five shops in five time zones, with a few thousand appointments,
+-- and an empty sixth for the tour of an appointment's life.
 --
 -- Run it once, in a database where booking.setup() has made the tables and
 -- nothing is in them.  Plain INSERTs, so that the guard sees every row; dates
@@ -246,6 +247,35 @@ CROSS JOIN LATERAL (
 	END AS status
 ) AS state
 ORDER BY barber_id, appointment_at;
+
+-- ---------------------------------------------------------------------------
+-- The sixth: steps, groups, holds, a waitlist, limits
+-- ---------------------------------------------------------------------------
+
+INSERT INTO shops (id, name, time_zone, currency, max_active_per_user, prevent_user_overlap, assignment) VALUES
+	(6, 'Riverside Studio', 'America/New_York', 'USD', 6, true, 'least_booked');
+
+INSERT INTO barbers (id, shop_id, name) VALUES
+	(14, 6, 'Nadia Flores'),
+	(15, 6, 'Owen Clarke');
+
+INSERT INTO services (id, shop_id, name, duration_minutes, requires_confirmation, capacity, price_cents) VALUES
+	(15, 6, 'Cut', 30, false, 1, 3000),
+	(16, 6, 'Highlights', 90, false, 1, 12000),
+	(17, 6, 'Shaving class', 60, false, 3, 2500),
+	(18, 6, 'Wedding styling', 120, true, 1, 25000);
+
+-- Thirty minutes of colour, forty of waiting, twenty of rinsing
+INSERT INTO service_steps (service_id, position, work_minutes, gap_minutes) VALUES
+	(16, 1, 30, 40),
+	(16, 2, 20, 0);
+
+INSERT INTO barber_services (barber_id, service_id)
+SELECT barber, service FROM generate_series(14, 15) AS barber, generate_series(15, 18) AS service;
+
+INSERT INTO working_hours (barber_id, weekday, opens, closes)
+SELECT barber, weekday, '09:00', '18:00'
+FROM generate_series(14, 15) AS barber, generate_series(1, 6) AS weekday;
 
 -- ---------------------------------------------------------------------------
 -- New rows get ids after the ones given above
