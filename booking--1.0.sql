@@ -603,7 +603,7 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION book_series(bigint, bigint, bigint, timestamptz, interval, int, text, text[]) IS
 'Books 1 to 200 occurrences at the same wall-clock time of the shop, every so many days, weeks or months (at least a day), counted from the first.
 on_conflict fail: all or nothing, with the error of the first that is refused; skip: books what it can and says which failed and why.
-Appointments of a series share a series_id. Errors as book_slot.';
+Appointments of a series share a series_id. Errors as book_slot; 22008 a series that runs out of the calendar.';
 
 -- ---------------------------------------------------------------------------
 -- Writes: changing an appointment

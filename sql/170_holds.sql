@@ -189,6 +189,18 @@ SELECT * FROM pg_temp.stored(17001);
 SET booking.now = '2026-03-01 12:00Z';
 ROLLBACK TO s;
 
+-- A hold is a promise: no rule is asked again, whatever has become of the service, the barber, the customer and the hours meanwhile.
+SAVEPOINT s;
+SELECT id AS hold FROM booking.hold_slot(17001, 17001, 17001, '2026-03-02 09:00Z') \gset
+UPDATE booking.services SET is_active = false WHERE id = 17001;
+UPDATE booking.barbers SET is_active = false WHERE id = 17001;
+UPDATE booking.users SET is_active = false WHERE id = 17001;
+UPDATE booking.shops SET is_active = false, max_active_per_user = 1, min_notice_minutes = 525600 WHERE id = 17001;
+DELETE FROM booking.barber_services WHERE barber_id = 17001;
+DELETE FROM booking.working_hours WHERE barber_id = 17001;
+SELECT status, version FROM booking.confirm_appointment(:hold);
+ROLLBACK TO s;
+
 -- ---------------------------------------------------------------------------
 -- Declining
 -- ---------------------------------------------------------------------------
@@ -211,6 +223,10 @@ SET booking.now = '2026-03-01 12:15Z';
 SELECT status FROM booking.decline_appointment(:hold, '');
 SELECT cancel_reason = '' AS empty FROM booking.appointments WHERE id = :hold;
 SET booking.now = '2026-03-01 12:00Z';
+-- A reason is text and nothing else.
+SELECT n, (booking.decline_appointment((booking.hold_slot(17001, 17001, 17001, '2026-03-02 09:00Z')).id, r)).status
+FROM unnest(ARRAY[E'O\'Hara\'); DELETE FROM booking.users; --', E'%s\n\\', repeat('x', 100000)]) WITH ORDINALITY v (r, n) ORDER BY n;
+SELECT length(cancel_reason), left(cancel_reason, 40) FROM booking.appointments WHERE barber_id = 17001 AND starts_at = '2026-03-02 09:00Z' ORDER BY id DESC LIMIT 3;
 -- What has been confirmed is cancelled, not declined.
 SELECT id AS confirmed FROM booking.book_slot(17001, 17001, 17001, '2026-03-02 09:00Z') \gset
 SELECT v.arguments, test.brief(format('SELECT booking.decline_appointment(' || v.arguments || ')', :confirmed)) FROM (VALUES
