@@ -40,8 +40,26 @@ decode_now(const char *text, struct pg_tm *tm, fsec_t *fsec, int *tz)
 }
 
 /*
- * Reads a setting of booking.now.  The empty string means the clock.  A text
- * that can be decoded with no place for a zone has none, and is refused.
+ * Whether a text names its zone: then it has no place for another.  (To decode
+ * it with no place for any would be a crash, if the zone is a word like Japan.)
+ * So has "now", a moving target, which alone of such texts has no digit.
+ */
+static bool
+has_zone(const char *text)
+{
+	struct pg_tm tm;
+	fsec_t		fsec;
+	int			tz;
+	char		with_zone[MAXDATELEN + sizeof(" +00")];
+
+	if (strlen(text) > MAXDATELEN || strpbrk(text, "0123456789") == NULL)
+		return false;
+	snprintf(with_zone, sizeof(with_zone), "%s +00", text);
+	return !decode_now(with_zone, &tm, &fsec, &tz);
+}
+
+/*
+ * Reads a setting of booking.now.  The empty string means the clock.
  */
 static bool
 parse_now(const char *text, TimestampTz *result)
@@ -53,8 +71,7 @@ parse_now(const char *text, TimestampTz *result)
 	*result = DT_NOEND;
 	if (text[0] == '\0')
 		return true;
-	return !decode_now(text, &tm, &fsec, NULL) &&
-		decode_now(text, &tm, &fsec, &tz) &&
+	return has_zone(text) && decode_now(text, &tm, &fsec, &tz) &&
 		tm2timestamp(&tm, fsec, &tz, result) == 0 &&
 		timestamp2tm(*result, NULL, &tm, &fsec, NULL, NULL) == 0 &&
 		tm.tm_year >= 1900 && tm.tm_year < 10000;
