@@ -336,7 +336,7 @@ CREATE TABLE booking.waitlist (
 	appointment_id bigint REFERENCES booking.appointments ON DELETE SET NULL,
 	joined_at timestamptz NOT NULL DEFAULT now(),
 	served_at timestamptz,
-	CONSTRAINT waitlist_status CHECK (status IN ('waiting', 'served', 'left')),
+	CONSTRAINT waitlist_status CHECK (status IN ('waiting', 'served', 'left', 'expired')),
 	CONSTRAINT waitlist_wish CHECK (earliest < latest)
 )$$),
 ('index', 'idx_barbers_active', 'barbers', $$
@@ -668,7 +668,7 @@ CREATE FUNCTION expire_holds() RETURNS int
 AS 'MODULE_PATHNAME', 'booking_expire_holds' LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION expire_holds() IS
-'Housekeeping: marks holds that have run out as expired, gives their time to the waitlist, and returns how many appointments there were. Availability does not depend on it.
+'Housekeeping: marks holds that have run out as expired, gives their time to the waitlist, and returns how many appointments there were. Wishes on the waitlist that are past are marked as expired too. Availability does not depend on it.
 Holds that another transaction is changing are left for the next call. Call it from pg_cron, or any timer.';
 
 CREATE FUNCTION join_waitlist(user_id bigint, service_id bigint, earliest timestamptz, latest timestamptz,

@@ -553,6 +553,17 @@ SELECT test.brief('SELECT booking.cancel_appointment(21511)');
 SELECT status FROM booking.appointments WHERE id = 21511;
 ROLLBACK TO monday;
 
+-- A wish that is past waits no longer from the next expire_holds() on; one that is not past does, to the last moment.
+CALL pg_temp.wait(21501, from_time => '11:00', to_time => '13:00');
+SET LOCAL booking.now = '2026-03-02 12:59:59Z';
+SELECT booking.expire_holds();
+SELECT n, user_id, status FROM pg_temp.line;
+SET LOCAL booking.now = '2026-03-02 13:00Z';
+SELECT booking.expire_holds();
+SELECT n, user_id, status FROM pg_temp.line;
+SELECT booking.leave_waitlist((SELECT max(id) FROM booking.waitlist)) AS has_left;
+ROLLBACK TO monday;
+
 -- No lock of the guard's is left by any of this.
 SELECT count(*) AS locks FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid();
 
