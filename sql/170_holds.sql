@@ -341,6 +341,24 @@ SELECT pg_temp.locks();
 
 ROLLBACK;
 
+-- A hold that runs out while it is being confirmed is not confirmed: others may have booked what it no longer counted for.
+BEGIN;
+INSERT INTO booking.shops (id, name) VALUES (17071, 'Slow');
+INSERT INTO booking.barbers (id, shop_id, name) VALUES (17071, 17071, 'Io');
+INSERT INTO booking.services (id, shop_id, name, duration_minutes) VALUES (17071, 17071, 'Cut', 60);
+INSERT INTO booking.barber_services (barber_id, service_id) VALUES (17071, 17071);
+INSERT INTO booking.working_hours (barber_id, weekday, opens, closes) VALUES (17071, 4, '09:00', '12:00');
+SET LOCAL booking.now = '2026-03-01 12:00Z';
+SELECT id AS a FROM booking.hold_slot(17071, 17071, NULL, '2026-03-05 09:00Z', '5 minutes') \gset
+CREATE FUNCTION pg_temp.dawdle() RETURNS trigger LANGUAGE plpgsql AS
+	'BEGIN PERFORM set_config(''booking.now'', ''2026-03-01 12:05Z'', true); RETURN NEW; END';
+CREATE TRIGGER dawdle BEFORE UPDATE ON booking.appointments FOR EACH ROW EXECUTE FUNCTION pg_temp.dawdle();
+SELECT test.brief('SELECT booking.confirm_appointment(' || :a || ')');
+SELECT status FROM booking.appointments WHERE id = :a;
+DROP TRIGGER dawdle ON booking.appointments;
+SELECT status FROM booking.confirm_appointment(:a);
+ROLLBACK;
+
 -- In a read-only transaction nothing can be written, not even when there is nothing to do.
 BEGIN READ ONLY;
 SELECT test.brief('SELECT booking.hold_slot(1, 1, NULL, ''2026-03-05 11:00Z'')');
