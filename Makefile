@@ -10,6 +10,7 @@ PGFILEDESC = "booking - live availability, and appointments that cannot overlap"
 
 MODULE_big = booking
 OBJS = \
+	src/access.o \
 	src/arguments.o \
 	src/array.o \
 	src/assign.o \

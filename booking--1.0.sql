@@ -553,7 +553,7 @@ AS 'MODULE_PATHNAME', 'booking_user_appointments' LANGUAGE C STABLE PARALLEL SAF
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION user_appointments(bigint, boolean) IS
 'A customer''s appointments. upcoming: those live and not over, soonest first; otherwise all the others, latest first.
-Customer data: revoked from PUBLIC. Errors: P0002 unknown user; 22004 NULL argument.';
+With booking.shop_id set, those in that shop. Customer data: revoked from PUBLIC. Errors: P0002 unknown user; 22004 NULL argument; 42501 another''s user_id.';
 
 -- ---------------------------------------------------------------------------
 -- Writes
@@ -569,16 +569,16 @@ COMMENT ON FUNCTION book_slot(bigint, bigint, bigint, timestamptz, text, text[])
 'Books a slot and returns the appointment, or raises the error of the first rule that refuses it. Call it as SELECT * FROM book_slot(...).
 barber_id NULL: whoever is free, in the order of the shop''s assignment. user_id NULL: a walk-in.
 idempotency_key: the same key with the same request returns the first appointment again, also when both run at once.
-overrides: rules that staff may break: hours, notice, grid, horizon, limits, window; never the overlap. Those that were broken are kept on the row.
+overrides: rules that staff, and nobody else, may break: hours, notice, grid, horizon, limits, window; never the overlap. Those that were broken are kept on the row.
 A service that requires confirmation is booked as pending. One with steps is stored as a visit, a row for each step, of which the first is returned.
 It succeeds exactly when the slot is in available_slots and no limit of the customer''s is reached; it waits only for a transaction that is booking or freeing an overlapping time, or the last place under a limit, at every isolation level.
-Errors: 23P01 slot_taken, SL001 outside_hours, SL002 notice_too_short, SL003 too_far_ahead, SL004 off_grid, SL005 not_offered, SL006 limit_reached, SL010 idempotency_conflict, SL012 user_overlap, P0002 not_found, 22004, 22023; 23503 when the barber, service or user is deleted at the same moment.';
+Errors: 23P01 slot_taken, SL001 outside_hours, SL002 notice_too_short, SL003 too_far_ahead, SL004 off_grid, SL005 not_offered, SL006 limit_reached, SL010 idempotency_conflict, SL012 user_overlap, P0002 not_found, 22004, 22023; 42501 another''s user_id, or overrides, where that is not the caller''s to ask for; 23503 when the barber, service or user is deleted at the same moment.';
 
 CREATE FUNCTION try_book_slot(barber_id bigint, service_id bigint, user_id bigint, starts_at timestamptz,
 	idempotency_key text DEFAULT NULL, overrides text[] DEFAULT NULL) RETURNS booking_outcome
 AS 'MODULE_PATHNAME', 'booking_try_book_slot' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION try_book_slot(bigint, bigint, bigint, timestamptz, text, text[]) IS
-'book_slot that answers a "no" with its reason code instead of an error, so that the transaction goes on. Only bad arguments (22004, 22023) are errors.';
+'book_slot that answers a "no" with its reason code instead of an error, so that the transaction goes on. Only bad arguments (22004, 22023) and missing privileges (42501) are errors.';
 
 CREATE FUNCTION hold_slot(barber_id bigint, service_id bigint, user_id bigint, starts_at timestamptz,
 	hold_for interval DEFAULT NULL, idempotency_key text DEFAULT NULL, overrides text[] DEFAULT NULL) RETURNS appointment
@@ -617,14 +617,15 @@ CREATE FUNCTION confirm_appointment(appointment_id bigint, version int DEFAULT N
 AS 'MODULE_PATHNAME', 'booking_confirm_appointment' LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION confirm_appointment(bigint, int) IS
-'Confirms a hold, or an appointment that waits for the shop''s confirmation.
-Errors: P0002 not_found; SL008 hold_expired; SL009 when it is not pending; SL011 version_conflict; 23P01 when its group has no such seat any more; 22004.';
+'Confirms a hold, or, as staff, an appointment that waits for the shop''s confirmation; of a service that requires it, staff confirm holds too.
+Errors: 42501 when it is the shop''s to confirm; P0002 not_found; SL008 hold_expired; SL009 when it is not pending; SL011 version_conflict; 23P01 when its group has no such seat any more; 22004.';
 
 CREATE FUNCTION decline_appointment(appointment_id bigint, reason text DEFAULT NULL, version int DEFAULT NULL) RETURNS appointment
 AS 'MODULE_PATHNAME', 'booking_decline_appointment' LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION decline_appointment(bigint, text, int) IS
 'The shop''s "no" to a pending appointment: cancelled, by the shop. Its time goes to the waitlist, if anybody waits for it.
+Who may execute this is staff to all functions: see grant_role.
 Errors: P0002 not_found; SL009 when it is not pending; SL011 version_conflict; 22004.';
 
 CREATE FUNCTION cancel_appointment(appointment_id bigint, reason text DEFAULT NULL, cancelled_by text DEFAULT 'customer',
@@ -633,8 +634,8 @@ AS 'MODULE_PATHNAME', 'booking_cancel_appointment' LANGUAGE C VOLATILE PARALLEL 
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION cancel_appointment(bigint, text, text, int) IS
 'Cancels a pending or confirmed appointment; its time is free for others when the transaction commits, unless somebody on the waitlist gets it.
-cancelled_by: customer, who is bound by the shop''s cancellation_window_minutes (but for a hold), or shop, which is not.
-Errors: P0002 not_found; SL007 when less than the window is left before the start; SL009 when it is over or cancelled already; SL011 version_conflict; 22004; 22023.';
+cancelled_by: customer, who is bound by the shop''s cancellation_window_minutes (but for a hold), or shop, which is not, and for which staff alone may speak.
+Errors: 42501 shop, from others; P0002 not_found; SL007 when less than the window is left before the start; SL009 when it is over or cancelled already; SL011 version_conflict; 22004; 22023.';
 
 CREATE FUNCTION reschedule_appointment(appointment_id bigint, starts_at timestamptz, barber_id bigint DEFAULT NULL,
 	service_id bigint DEFAULT NULL, version int DEFAULT NULL, overrides text[] DEFAULT NULL) RETURNS appointment
@@ -700,7 +701,7 @@ AS 'MODULE_PATHNAME', 'booking_ensure_user' LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ensure_user(text, text, text) IS
 'The id of the active user with that address (case does not matter), made if missing; an existing user''s name and phone stay as they are.
-Safe when called twice at once. Errors: 22004 NULL email; 22023 not an address.';
+Safe when called twice at once. Errors: 22004 NULL email; 22023 not an address; 42501 while booking.user_id is set, since it would tell who is known.';
 
 -- ---------------------------------------------------------------------------
 -- Trigger functions
@@ -739,6 +740,198 @@ COMMENT ON FUNCTION check_time_zone() IS
 'Row trigger of shops: refuses a time zone that the server does not know (22023).';
 
 -- ---------------------------------------------------------------------------
+-- Roles: who may do what
+--
+-- EXECUTE, USAGE on the schema and privileges on the tables are all there is;
+-- grant_role() knows which of them belong together.  A role that may execute
+-- decline_appointment, the shop's "no", is staff to all functions: it alone may
+-- override rules, cancel for the shop, and confirm what waits for the shop.
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION grant_role(role regrole, kind text) RETURNS SETOF text
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $grant_role$
+DECLARE
+	functions text[];
+	readable text[] := '{}';
+	writable text[] := '{}';
+	front CONSTANT text[] := ARRAY[
+		'available_slots', 'next_slots', 'availability_by_day', 'available_visits', 'free_time', 'check_slot',
+		'active_services', 'active_barbers', 'user_appointments',
+		'book_slot', 'try_book_slot', 'hold_slot', 'book_visit', 'book_series',
+		'confirm_appointment', 'cancel_appointment', 'reschedule_appointment',
+		'join_waitlist', 'leave_waitlist', 'ensure_user'];
+	staff CONSTANT text[] := front || ARRAY[
+		'decline_appointment', 'check_in', 'complete_appointment', 'mark_no_show', 'expire_holds',
+		'get_barber_availability', 'appointments_at_risk'];
+	configuration CONSTANT text[] := ARRAY[
+		'shops', 'barbers', 'services', 'service_steps', 'barber_services',
+		'working_hours', 'schedule_overrides', 'time_off'];
+	customers CONSTANT text[] := ARRAY['appointments', 'appointment_history', 'users', 'waitlist'];
+	target record;
+BEGIN
+	IF role IS NULL OR kind IS NULL THEN
+		RAISE EXCEPTION '% must not be null', CASE WHEN role IS NULL THEN 'role' ELSE 'kind' END
+			USING ERRCODE = 'null_value_not_allowed',
+			DETAIL = 'The function cannot grant without it.',
+			HINT = 'Pass a role and one of front, staff, manager and monitor.';
+	END IF;
+
+	CASE kind
+		WHEN 'front' THEN
+			functions := front;
+		WHEN 'staff' THEN
+			functions := staff;
+			readable := configuration || customers;
+		WHEN 'manager' THEN
+			functions := staff || ARRAY['verify', 'business_metrics'];
+			readable := configuration || customers;
+			writable := configuration;
+		WHEN 'monitor' THEN
+			functions := ARRAY['health', 'metrics', 'verify', 'stats_info'];
+			readable := ARRAY['stats', 'stats_outcomes', 'stats_cache'];
+		ELSE
+			RAISE EXCEPTION 'there is no kind "%" of roles', left(kind, 40)
+				USING ERRCODE = 'invalid_parameter_value',
+				DETAIL = 'A kind names the privileges that belong together.',
+				HINT = 'Use front, staff, manager or monitor.';
+	END CASE;
+
+	-- What is not there, such as tables before setup(), is left out.
+	EXECUTE format('GRANT USAGE ON SCHEMA booking TO %s', role);
+	FOR target IN
+		SELECT 'EXECUTE' AS privileges, 'FUNCTION' AS type, p.oid::regprocedure::text AS name
+		FROM unnest(functions) WITH ORDINALITY f (name, n)
+		JOIN pg_proc p ON p.pronamespace = 'booking'::regnamespace AND p.proname = f.name
+		UNION ALL
+		SELECT CASE WHEN t.name = ANY (writable) THEN 'SELECT, INSERT, UPDATE, DELETE' ELSE 'SELECT' END,
+			'TABLE', to_regclass(format('booking.%I', t.name))::text
+		FROM unnest(readable) WITH ORDINALITY t (name, n)
+		WHERE to_regclass(format('booking.%I', t.name)) IS NOT NULL
+	LOOP
+		EXECUTE format('GRANT %s ON %s %s TO %s', target.privileges, target.type, target.name, role);
+		RETURN NEXT format('granted %s on %s', target.privileges, target.name);
+	END LOOP;
+END
+$grant_role$;
+COMMENT ON FUNCTION grant_role(regrole, text) IS
+'Grants a role what it needs, and returns a line for each grant. Run it again after an upgrade or setup(): what is there already stays.
+front: find, book, hold, confirm, cancel, move and wait, for any user; no table. staff: also the day board, appointments at risk, decline, check in, complete, no-show, expire_holds; the shop''s word (overrides, cancelled_by shop, confirming for the shop); SELECT on the tables.
+manager: also INSERT, UPDATE and DELETE on the configuration tables, verify, business_metrics. monitor: health, metrics, verify and statistics alone.
+Runs with the caller''s rights: it needs to own the functions and tables, or to be a superuser. Errors: 22004 NULL; 22023 unknown kind; 42501.';
+
+CREATE FUNCTION revoke_role(role regrole) RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $revoke_role$
+BEGIN
+	IF role IS NULL THEN
+		RAISE EXCEPTION 'role must not be null'
+			USING ERRCODE = 'null_value_not_allowed',
+			DETAIL = 'The function cannot revoke without it.',
+			HINT = 'Pass a role.';
+	END IF;
+	EXECUTE format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA booking FROM %s', role);
+	EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA booking FROM %s', role);
+	EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA booking FROM %s', role);
+	EXECUTE format('REVOKE ALL ON SCHEMA booking FROM %s', role);
+END
+$revoke_role$;
+COMMENT ON FUNCTION revoke_role(regrole) IS
+'Takes all privileges on the schema and what is in it from a role, whatever kind it was, so that nothing of booking keeps it from being dropped.
+Runs with the caller''s rights, as grant_role does. Errors: 22004 NULL; 42501.';
+
+-- ---------------------------------------------------------------------------
+-- Row security: whose rows
+--
+-- The policies outlive the extension, as the tables do: they use nothing of it,
+-- and while it is gone nobody is staff.  Each says for the tables what
+-- src/access.c says for the functions.
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION row_policies()
+RETURNS TABLE (on_table text, name text, definition text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $row_policies$
+SELECT v.on_table, v.name, pg_catalog.format('CREATE POLICY %I ON booking.%I ', v.name, v.on_table) ||
+	pg_catalog.replace(pg_catalog.replace(v.rule,
+		'ACTING_USER', $$(SELECT nullif(current_setting('booking.user_id', true), '')::bigint)$$),
+		'ACTING_SHOP', $$(SELECT CASE WHEN nullif(current_setting('booking.user_id', true), '') IS NULL
+			AND nullif(current_setting('booking.shop_id', true), '') IS NOT NULL
+			THEN CASE WHEN has_function_privilege(to_regprocedure('booking.decline_appointment(bigint,text,integer)'), 'EXECUTE')
+			THEN current_setting('booking.shop_id')::bigint END END)$$)
+FROM (VALUES
+	('appointments', 'booking_customer', 'USING (user_id = ACTING_USER)'),
+	('appointments', 'booking_shop',
+		'USING (barber_id IN (SELECT b.id FROM booking.barbers b WHERE b.shop_id = ACTING_SHOP))'),
+	('appointment_history', 'booking_history',
+		'FOR SELECT USING (EXISTS (SELECT FROM booking.appointments a WHERE a.id = appointment_id))'),
+	('users', 'booking_customer', 'USING (id = ACTING_USER)'),
+	('users', 'booking_shop', 'FOR SELECT USING (EXISTS (SELECT FROM booking.appointments a WHERE a.user_id = users.id)
+		OR EXISTS (SELECT FROM booking.waitlist w WHERE w.user_id = users.id))'),
+	('waitlist', 'booking_customer', 'USING (user_id = ACTING_USER)'),
+	('waitlist', 'booking_shop',
+		'USING (service_id IN (SELECT s.id FROM booking.services s WHERE s.shop_id = ACTING_SHOP))')
+) v (on_table, name, rule)
+$row_policies$;
+COMMENT ON FUNCTION row_policies() IS
+'The policies that enable_row_security() makes, with their DDL. Those of history and users let through what belongs to a row that the caller sees.';
+
+CREATE FUNCTION enable_row_security() RETURNS SETOF text
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $enable_row_security$
+DECLARE
+	policy record;
+	relation regclass;
+BEGIN
+	PERFORM booking.check_tables();
+	FOR policy IN SELECT * FROM booking.row_policies() LOOP
+		relation := format('booking.%I', policy.on_table)::regclass;
+		IF NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = relation AND polname = policy.name) THEN
+			EXECUTE policy.definition;
+			RETURN NEXT format('created policy %s on %s', policy.name, policy.on_table);
+		END IF;
+		IF NOT (SELECT relrowsecurity FROM pg_class WHERE oid = relation) THEN
+			EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', relation);
+			RETURN NEXT format('enabled row security on %s', policy.on_table);
+		END IF;
+	END LOOP;
+END
+$enable_row_security$;
+COMMENT ON FUNCTION enable_row_security() IS
+'Switches row-level security on for appointments, appointment_history, users and waitlist, with the policies that are missing, and returns a line for each.
+From then on every role but the tables'' owner, superusers and those with BYPASSRLS says in each transaction for whom it acts: SET LOCAL booking.user_id = ''42'' for a customer, or, as staff, SET LOCAL booking.shop_id = ''6''. SET LOCAL ends with the transaction, so that poolers may share connections.
+A customer reads and changes what is his own, staff what is their shop''s, in the tables and through the functions: another''s appointment is not_found (P0002), another''s user or shop id refused (42501), and so is a call that names nobody (42501).
+The settings are trusted as the role that sets them is: they bind who calls through a front, not the front itself. Needs to own the tables.';
+
+CREATE FUNCTION disable_row_security() RETURNS SETOF text
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $disable_row_security$
+DECLARE
+	policy record;
+	relation regclass;
+BEGIN
+	FOR policy IN SELECT * FROM booking.row_policies() LOOP
+		relation := to_regclass(format('booking.%I', policy.on_table));
+		IF EXISTS (SELECT FROM pg_policy WHERE polrelid = relation AND polname = policy.name) THEN
+			EXECUTE format('DROP POLICY %I ON %s', policy.name, relation);
+			RETURN NEXT format('dropped policy %s on %s', policy.name, policy.on_table);
+		END IF;
+		IF (SELECT relrowsecurity FROM pg_class WHERE oid = relation) THEN
+			EXECUTE format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY', relation);
+			RETURN NEXT format('disabled row security on %s', policy.on_table);
+		END IF;
+	END LOOP;
+END
+$disable_row_security$;
+COMMENT ON FUNCTION disable_row_security() IS
+'Undoes enable_row_security(), and returns a line for each thing it did; policies of your own stay, without effect. booking.user_id and booking.shop_id bind whoever sets them all the same. Needs to own the tables.';
+
+-- ---------------------------------------------------------------------------
 -- Privileges: EXECUTE, and USAGE on the schema, are the gate
 -- ---------------------------------------------------------------------------
 
@@ -762,5 +955,9 @@ REVOKE ALL ON FUNCTION
 	expire_holds(),
 	join_waitlist(bigint, bigint, timestamptz, timestamptz, bigint),
 	leave_waitlist(bigint),
-	ensure_user(text, text, text)
+	ensure_user(text, text, text),
+	grant_role(regrole, text),
+	revoke_role(regrole),
+	enable_row_security(),
+	disable_row_security()
 FROM PUBLIC;

@@ -129,7 +129,7 @@ SELECT test.brief('SELECT booking.book_slot(15001, 15001, NULL, ''2026-03-09 11:
 SELECT current_user;
 ROLLBACK TO s;
 
--- Row-level security on the tables does not change what a call answers or stores.
+-- Row-level security on the tables does not change what a call answers or stores, once it is said for which shop.
 SAVEPOINT s;
 ALTER TABLE booking.appointments ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE booking.users ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
@@ -138,6 +138,7 @@ ALTER TABLE booking.working_hours ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SEC
 ALTER TABLE booking.appointment_history ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 ALTER TABLE booking.waitlist ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 SET LOCAL ROLE regress_booking_clerk;
+SET LOCAL booking.shop_id = 15001;
 SELECT starts_at::time FROM booking.available_slots(15001, '2026-03-02') ORDER BY 1;
 SELECT name FROM booking.active_services(15001);
 SELECT starts_at, user_id FROM booking.book_slot(15001, 15001, 15001, '2026-03-09 09:00Z');

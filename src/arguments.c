@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
+#include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
 
@@ -34,6 +36,34 @@ require_finite(TimestampTz at, const char *name)
 				 errmsg("%s must be finite", name),
 				 errdetail("Infinity is no time of day."),
 				 errhint("Pass a date and time with its time zone.")));
+}
+
+/*
+ * A text, if it has at most "most" bytes.  It is measured before it is
+ * unpacked, so that a huge one costs nothing.
+ */
+char *
+read_text(Datum value, const char *name, int most)
+{
+	Size		length = toast_raw_datum_size(value) - VARHDRSZ;
+
+	if (length > most)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s is too long", name),
+				 errdetail("It has %zu bytes; the most is %d.", length, most),
+				 errhint("Shorten it.")));
+	return TextDatumGetCString(value);
+}
+
+/*
+ * A text argument that may be NULL.
+ */
+char *
+text_argument(FunctionCallInfo fcinfo, int argno, const char *name, int most)
+{
+	return PG_ARGISNULL(argno) ? NULL :
+		read_text(PG_GETARG_DATUM(argno), name, most);
 }
 
 static void

@@ -162,16 +162,24 @@ put_slots(ResultSet *result, const SlotArray *array, int how_many)
 	}
 }
 
+typedef struct Head
+{
+	Scope		scope;
+	bool		is_found;
+	int64		id;
+} Head;
+
 static void
 read_head(HeapTuple row, TupleDesc desc, void *state)
 {
-	int64	   *head_id = state;
+	Head	   *head = state;
 	bool		isnull;
 	int64		part_of = DatumGetInt64(row_value(row, desc, APPOINTMENTS,
 												  APPT_PART_OF, &isnull));
 
 	if (!isnull)
-		*head_id = part_of;
+		head->id = part_of;
+	head->is_found = scope_covers(&head->scope, row, desc);
 }
 
 /*
@@ -180,12 +188,14 @@ read_head(HeapTuple row, TupleDesc desc, void *state)
 static int64
 find_head(int64 appointment_id)
 {
-	int64		head_id = appointment_id;
+	Head		head = {.id = appointment_id};
 	Refusal		refusal;
 
-	if (scan_rows_by_key(APPOINTMENTS, appointment_id, GetActiveSnapshot(),
-						 read_head, &head_id) > 0)
-		return head_id;
+	find_scope(&head.scope);
+	scan_rows_by_key(APPOINTMENTS, appointment_id, GetActiveSnapshot(),
+					 read_head, &head);
+	if (head.is_found)
+		return head.id;
 	refuse(&refusal, NOT_FOUND, "There is no appointment " INT64_FORMAT ".",
 		   appointment_id);
 	raise_refusal("request", &refusal);

@@ -228,6 +228,7 @@ booking_get_barber_availability(PG_FUNCTION_ARGS)
 	read_date_range(fcinfo, 1, 1, &date, &to_date);
 	result_begin(fcinfo, &result);
 	barber = require_barber(PG_GETARG_INT64(0));
+	require_shop_view(barber->shop->id);
 	zone_date_spans(&barber->shop->zone, date, date, &day);
 	if (day.count > 0)
 	{

@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
@@ -22,6 +24,17 @@ void		_PG_init(void);
 static char *now_setting = NULL;
 static TimestampTz fixed_now;	/* DT_NOEND: the clock decides */
 static char *actor_setting = NULL;
+
+/* A setting that holds an id, or nothing */
+typedef struct IdSetting
+{
+	char	   *text;
+	bool		is_set;
+	int64		id;
+} IdSetting;
+
+static IdSetting user_setting;
+static IdSetting shop_setting;
 
 static bool
 decode_now(const char *text, struct pg_tm *tm, fsec_t *fsec, int *tz)
@@ -125,6 +138,47 @@ assign_now(const char *newval, void *extra)
 }
 
 /*
+ * Reads a setting that is an id in decimal digits, or empty.
+ */
+static bool
+parse_id(const char *text, IdSetting *setting)
+{
+	const char *digits = text[0] == '-' ? text + 1 : text;
+	char	   *end;
+
+	setting->is_set = text[0] != '\0';
+	setting->id = 0;
+	if (!setting->is_set)
+		return true;
+	errno = 0;
+	setting->id = strtoi64(text, &end, 10);
+	return isdigit((unsigned char) digits[0]) && *end == '\0' && errno == 0;
+}
+
+static bool
+check_id(char **newval, void **extra, GucSource source)
+{
+	IdSetting	parsed;
+
+	if (parse_id(*newval, &parsed))
+		return true;
+	GUC_check_errdetail("An id is a whole number of type bigint; empty means none.");
+	return false;
+}
+
+static void
+assign_user_id(const char *newval, void *extra)
+{
+	(void) parse_id(newval, &user_setting);
+}
+
+static void
+assign_shop_id(const char *newval, void *extra)
+{
+	(void) parse_id(newval, &shop_setting);
+}
+
+/*
  * What "now" is to every rule: the start of the client's statement, so that
  * all rows of one answer agree, unless booking.now fixes it.
  */
@@ -153,6 +207,36 @@ booking_actor(void)
 	return actor_setting;
 }
 
+/*
+ * The customer that the client says it acts for; false: it names none.
+ */
+bool
+booking_user_id(int64 *user_id)
+{
+	*user_id = user_setting.id;
+	return user_setting.is_set;
+}
+
+/*
+ * The shop that the client says it acts for; false: it names none.
+ */
+bool
+booking_shop_id(int64 *shop_id)
+{
+	*shop_id = shop_setting.id;
+	return shop_setting.is_set;
+}
+
+static void
+define_id(const char *name, const char *description, IdSetting *setting,
+		  GucStringAssignHook assign)
+{
+	DefineCustomStringVariable(name, description,
+							   "Set it with SET LOCAL, once in each transaction.",
+							   &setting->text, "", PGC_USERSET, 0,
+							   check_id, assign, NULL);
+}
+
 void
 _PG_init(void)
 {
@@ -176,6 +260,12 @@ _PG_init(void)
 							   NULL,
 							   NULL,
 							   NULL);
+	define_id("booking.user_id",
+			  "The customer that the caller acts for; empty: none.",
+			  &user_setting, assign_user_id);
+	define_id("booking.shop_id",
+			  "The shop that the caller, one of its staff, acts for; empty: none.",
+			  &shop_setting, assign_shop_id);
 	MarkGUCPrefixReserved("booking");
 	catalog_init();
 	guard_init();

@@ -37,6 +37,8 @@
 extern TimestampTz booking_now(void);
 extern const char *booking_actor(void);
 extern TimestampTz booking_clock(void);
+extern bool booking_user_id(int64 *user_id);
+extern bool booking_shop_id(int64 *shop_id);
 
 /* ---- reasons.c: why something is refused ---- */
 
@@ -81,6 +83,11 @@ extern char *instant_text(TimestampTz at);
 extern void require_argument(FunctionCallInfo fcinfo, int argno,
 							 const char *name);
 extern void require_finite(TimestampTz at, const char *name);
+#define LONGEST_WORD 100		/* bytes of a text that names a choice */
+#define LONGEST_TEXT 100000		/* bytes of any other */
+extern char *read_text(Datum value, const char *name, int most);
+extern char *text_argument(FunctionCallInfo fcinfo, int argno,
+						   const char *name, int most);
 extern void read_date_range(FunctionCallInfo fcinfo, int from_arg,
 							int to_arg, DateADT *from_date,
 							DateADT *to_date);
@@ -662,6 +669,27 @@ extern int	run_owner_query(OwnerQuery *query, Datum *values,
 							const char *nulls, bool read_only);
 extern void owner_query_result(FunctionCallInfo fcinfo, OwnerQuery *query,
 							   Datum *values, const char *nulls);
+
+/* ---- access.c: for whom the caller acts ---- */
+
+typedef struct Scope
+{
+	bool		is_customer;	/* acts for a user, and nobody else */
+	int64		user_id;
+	bool		is_shop;		/* acts for a shop, and no other */
+	int64		shop_id;
+} Scope;
+
+extern void find_scope(Scope *scope);
+extern void scope_parameters(const Scope *scope, Datum *values, char *nulls);
+extern bool scope_covers(const Scope *scope, HeapTuple row, TupleDesc desc);
+extern void require_own_user(const Scope *scope, int64 user_id);
+extern void require_own_service(const Scope *scope, int64 service_id);
+extern void require_own_booking(bool is_walk_in, int64 user_id,
+								int64 service_id);
+extern void require_shop_view(int64 shop_id);
+extern void require_no_customer(const char *what);
+extern void require_staff(const char *what);
 
 /* ---- request.c: what a caller asks for ---- */
 

@@ -17,14 +17,18 @@
 /*
  * The head comes alone, and first: whoever changes an appointment holds it, so
  * that a query with a later snapshot then sees all the parts that there are,
- * those too which somebody added while we waited.
+ * those too which somebody added while we waited.  One that is beyond the
+ * caller's scope is not there for it, and is not even waited for.
  */
 static OwnerQuery lock_head_query = {
 	.sql = "SELECT FROM booking.appointments"
 	" WHERE id = (SELECT coalesce(part_of, id) FROM booking.appointments"
-	" WHERE id = $1) FOR NO KEY UPDATE",
-	.nargs = 1,
-	.argtypes = {INT8OID}
+	" WHERE id = $1) AND ($2 IS NULL OR user_id = $2)"
+	" AND ($3 IS NULL OR barber_id IN"
+	" (SELECT b.id FROM booking.barbers b WHERE b.shop_id = $3))"
+	" FOR NO KEY UPDATE",
+	.nargs = 3,
+	.argtypes = {INT8OID, INT8OID, INT8OID}
 };
 
 /*
@@ -129,19 +133,24 @@ read_parts(Booked *booked, int count)
 
 /*
  * Locks an appointment, whichever of its parts is named, until the end of the
- * transaction, and reads it.  False: not_found.
+ * transaction, and reads it.  False: not_found, or not the caller's to change.
  */
 bool
 lock_appointment(int64 id, Booked *booked, Refusal *refusal)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	Datum		values[] = {Int64GetDatum(id)};
+	Datum		values[3] = {Int64GetDatum(id)};
+	char		nulls[3] = {' '};
+	Scope		scope;
 	int			count;
 
 	memset(booked, 0, sizeof(*booked));
+	find_scope(&scope);
+	scope_parameters(&scope, &values[1], &nulls[1]);
 	SPI_connect();
-	run_owner_query(&lock_head_query, values, NULL, false);
-	count = run_owner_query(&lock_query, values, NULL, false);
+	count = run_owner_query(&lock_head_query, values, nulls, false);
+	if (count > 0)
+		count = run_owner_query(&lock_query, values, NULL, false);
 	if (count > 0)
 	{
 		MemoryContext spi = MemoryContextSwitchTo(caller);

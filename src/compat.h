@@ -12,7 +12,10 @@
 
 #include "access/genam.h"
 #include "catalog/dependency.h"
+#include "catalog/pg_proc.h"
+#include "miscadmin.h"
 #include "storage/lock.h"
+#include "utils/acl.h"
 #include "utils/datetime.h"
 #include "utils/guc.h"
 
@@ -79,6 +82,16 @@
 #else
 #define booking_guc_strdup(text) strdup(text)
 #define booking_guc_free(text) free(text)
+#endif
+
+/* 16 asks for all kinds of objects' privileges in one way */
+#if PG_VERSION_NUM >= 160000
+#define booking_may_execute(function) \
+	(object_aclcheck(ProcedureRelationId, (function), GetUserId(), \
+					 ACL_EXECUTE) == ACLCHECK_OK)
+#else
+#define booking_may_execute(function) \
+	(pg_proc_aclcheck((function), GetUserId(), ACL_EXECUTE) == ACLCHECK_OK)
 #endif
 
 /* 18 lets a module say its name and version */

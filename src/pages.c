@@ -128,7 +128,8 @@ booking_active_barbers(PG_FUNCTION_ARGS)
 	" JOIN booking.barbers b ON b.id = a.barber_id" \
 	" JOIN booking.services s ON s.id = a.service_id" \
 	" JOIN booking.shops h ON h.id = b.shop_id" \
-	" WHERE a.user_id = $1 AND a.part_of IS NULL"
+	" WHERE a.user_id = $1 AND a.part_of IS NULL" \
+	" AND ($3 IS NULL OR b.shop_id = $3)"
 
 #define IS_UPCOMING \
 	"(a.status IN ('pending', 'confirmed', 'checked_in') AND " ENDS_AT " > $2" \
@@ -136,15 +137,15 @@ booking_active_barbers(PG_FUNCTION_ARGS)
 
 static OwnerQuery upcoming_query = {
 	.sql = USER_APPOINTMENTS " AND " IS_UPCOMING " ORDER BY a.starts_at, a.id",
-	.nargs = 2,
-	.argtypes = {INT8OID, TIMESTAMPTZOID}
+	.nargs = 3,
+	.argtypes = {INT8OID, TIMESTAMPTZOID, INT8OID}
 };
 
 static OwnerQuery past_query = {
 	.sql = USER_APPOINTMENTS " AND NOT " IS_UPCOMING
 	" ORDER BY a.starts_at DESC, a.id DESC",
-	.nargs = 2,
-	.argtypes = {INT8OID, TIMESTAMPTZOID}
+	.nargs = 3,
+	.argtypes = {INT8OID, TIMESTAMPTZOID, INT8OID}
 };
 
 PG_FUNCTION_INFO_V1(booking_user_appointments);
@@ -155,16 +156,22 @@ PG_FUNCTION_INFO_V1(booking_user_appointments);
 Datum
 booking_user_appointments(PG_FUNCTION_ARGS)
 {
-	Datum		values[2];
+	Datum		values[3];
+	char		nulls[3] = {' ', ' ', ' '};
+	Scope		scope;
 
 	require_argument(fcinfo, 0, "user_id");
 	require_argument(fcinfo, 1, "upcoming");
+	find_scope(&scope);
+	require_own_user(&scope, PG_GETARG_INT64(0));
 	require_row(USERS, "user", PG_GETARG_INT64(0));
 	values[0] = PG_GETARG_DATUM(0);
 	values[1] = TimestampTzGetDatum(booking_now());
+	values[2] = Int64GetDatum(scope.shop_id);
+	nulls[2] = scope.is_shop ? ' ' : 'n';
 	owner_query_result(fcinfo,
 					   PG_GETARG_BOOL(1) ? &upcoming_query : &past_query,
-					   values, NULL);
+					   values, nulls);
 	return (Datum) 0;
 }
 
@@ -194,7 +201,9 @@ static OwnerQuery make_user_query = {
 static Datum
 read_email(Datum argument)
 {
-	Datum		trimmed = DirectFunctionCall1(btrim1, argument);
+	char	   *given = read_text(argument, "email", LONGEST_TEXT);
+	Datum		trimmed = DirectFunctionCall1(btrim1,
+											  CStringGetTextDatum(given));
 	char	   *email = TextDatumGetCString(trimmed);
 	char	   *at = strchr(email, '@');
 
@@ -220,17 +229,22 @@ booking_ensure_user(PG_FUNCTION_ARGS)
 {
 	Datum		values[3];
 	char		nulls[3];
+	char	   *name;
+	char	   *phone;
 	int			tries = 0;
 	int64		id;
 	bool		isnull;
 
 	require_argument(fcinfo, 0, "email");
+	require_no_customer("look up a user by address");
 	values[0] = read_email(PG_GETARG_DATUM(0));
-	values[1] = PG_GETARG_DATUM(1);
-	values[2] = PG_GETARG_DATUM(2);
+	name = text_argument(fcinfo, 1, "name", LONGEST_TEXT);
+	phone = text_argument(fcinfo, 2, "phone", LONGEST_TEXT);
+	values[1] = name != NULL ? CStringGetTextDatum(name) : (Datum) 0;
+	values[2] = phone != NULL ? CStringGetTextDatum(phone) : (Datum) 0;
 	nulls[0] = ' ';
-	nulls[1] = PG_ARGISNULL(1) ? 'n' : ' ';
-	nulls[2] = PG_ARGISNULL(2) ? 'n' : ' ';
+	nulls[1] = name != NULL ? ' ' : 'n';
+	nulls[2] = phone != NULL ? ' ' : 'n';
 
 	SPI_connect();
 	while (run_owner_query(&find_user_query, values, NULL, false) == 0 &&

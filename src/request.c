@@ -33,11 +33,11 @@ static const char *const override_names[] = {
 const char *
 read_key(FunctionCallInfo fcinfo, int argno)
 {
-	char	   *key;
+	char	   *key = text_argument(fcinfo, argno, "idempotency_key",
+									LONGEST_TEXT);
 
-	if (PG_ARGISNULL(argno))
+	if (key == NULL)
 		return NULL;
-	key = text_to_cstring(PG_GETARG_TEXT_PP(argno));
 	if (key[0] == '\0' || pg_mbstrlen(key) > LONGEST_KEY)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -51,7 +51,8 @@ read_key(FunctionCallInfo fcinfo, int argno)
 static int
 override_from_datum(Datum name, bool isnull)
 {
-	char	   *given = isnull ? "NULL" : TextDatumGetCString(name);
+	char	   *given = isnull ? "NULL" :
+		read_text(name, "override", LONGEST_WORD);
 
 	for (int i = 0; !isnull && i < (int) lengthof(override_names); i++)
 	{
@@ -83,6 +84,8 @@ read_rule_overrides(FunctionCallInfo fcinfo, int argno)
 					  TYPALIGN_INT, &names, &nulls, &count);
 	for (int i = 0; i < count; i++)
 		overrides |= override_from_datum(names[i], nulls[i]);
+	if (overrides != 0)
+		require_staff("use overrides");
 	return overrides;
 }
 
@@ -149,6 +152,8 @@ read_request(FunctionCallInfo fcinfo, int key_arg, int overrides_arg,
 	if (key_arg >= 0)
 		request->key = read_key(fcinfo, key_arg);
 	request->overrides = read_rule_overrides(fcinfo, overrides_arg);
+	require_own_booking(request->is_walk_in, request->user_id,
+						request->service_id);
 	request->need = 1;
 	request->hash = request_hash(0, request);
 }
@@ -181,22 +186,32 @@ request_hash(uint64 hash, const Request *request)
 }
 
 /*
+ * An appointment that was given to somebody else since is not the old
+ * customer's to see.
+ */
+static bool
+has_same_user(const Request *request, TupleTableSlot *row)
+{
+	bool		has_no_user = false;
+	int64		user_id =
+		DatumGetInt64(appointment_value(row, APPT_USER_ID, &has_no_user));
+
+	return has_no_user == request->is_walk_in &&
+		(has_no_user || user_id == request->user_id);
+}
+
+/*
  * A row that the request's function did not write has no hash.
  */
 static bool
 has_same_values(const Request *request, TupleTableSlot *row)
 {
 	bool		isnull = false;
-	bool		has_no_user = false;
-	int64		user_id =
-		DatumGetInt64(appointment_value(row, APPT_USER_ID, &has_no_user));
 
 #define VALUE(column) appointment_value(row, (column), &isnull)
 	return DatumGetInt64(VALUE(APPT_BARBER_ID)) == request->barber_id &&
 		DatumGetInt64(VALUE(APPT_SERVICE_ID)) == request->service_id &&
-		DatumGetTimestampTz(VALUE(APPT_STARTS_AT)) == request->starts_at &&
-		has_no_user == request->is_walk_in &&
-		(has_no_user || user_id == request->user_id);
+		DatumGetTimestampTz(VALUE(APPT_STARTS_AT)) == request->starts_at;
 #undef VALUE
 }
 
@@ -212,8 +227,10 @@ is_same_request(const Request *request, TupleTableSlot *row,
 	int64		hash = DatumGetInt64(appointment_value(row, APPT_REQUEST_HASH,
 													   &has_no_hash));
 
-	if (has_no_hash ? request->visit_id == 0 && has_same_values(request, row) :
-		hash == (int64) request->hash)
+	if (has_same_user(request, row) &&
+		(has_no_hash ?
+		 request->visit_id == 0 && has_same_values(request, row) :
+		 hash == (int64) request->hash))
 		return true;
 	return refuse(refusal, IDEMPOTENCY_CONFLICT,
 				  "The key was used for another request.");

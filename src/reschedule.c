@@ -44,10 +44,14 @@ read_move(FunctionCallInfo fcinfo, Request *move)
 static void
 complete_move(FunctionCallInfo fcinfo, const Booked *booked, Request *move)
 {
+	Scope		scope;
+
 	move->id = booked->id;
 	move->barber_id = PG_ARGISNULL(2) ? booked->barber_id : PG_GETARG_INT64(2);
 	move->service_id = PG_ARGISNULL(3) ? booked->service_id :
 		PG_GETARG_INT64(3);
+	find_scope(&scope);
+	require_own_service(&scope, move->service_id);
 	move->is_walk_in = booked->is_walk_in;
 	move->user_id = booked->user_id;
 	move->visit_id = booked->visit_id;

@@ -135,6 +135,7 @@ booking_appointments_at_risk(PG_FUNCTION_ARGS)
 	require_argument(fcinfo, 0, "shop_id");
 	values[0] = PG_GETARG_DATUM(0);
 	values[1] = TimestampTzGetDatum(booking_now());
+	require_shop_view(PG_GETARG_INT64(0));
 	result_begin(fcinfo, &result);
 	SPI_connect();
 	count = run_owner_query(&live_query, values, NULL, true);

@@ -54,7 +54,7 @@ read_on_conflict(FunctionCallInfo fcinfo, int argno)
 	char	   *given;
 
 	require_argument(fcinfo, argno, "on_conflict");
-	given = text_to_cstring(PG_GETARG_TEXT_PP(argno));
+	given = text_argument(fcinfo, argno, "on_conflict", LONGEST_WORD);
 	if (strcmp(given, "skip") != 0 && strcmp(given, "fail") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

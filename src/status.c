@@ -26,6 +26,7 @@ typedef struct StatusChange
 	const char *to;
 	const char *from[4];		/* NULL: no more */
 	bool		frees_time;
+	const char *shops_act;		/* what no customer may do; NULL: not so */
 	int			version_arg;
 } StatusChange;
 
@@ -105,6 +106,8 @@ begin_change(FunctionCallInfo fcinfo, const StatusChange *change,
 
 	require_argument(fcinfo, 0, "appointment_id");
 	PreventCommandIfReadOnly(change->function);
+	if (change->shops_act != NULL)
+		require_no_customer(change->shops_act);
 	if (!lock_appointment(PG_GETARG_INT64(0), booked, &refusal) ||
 		!check_version(booked, fcinfo, change->version_arg, &refusal) ||
 		!check_status(booked, change, &refusal))
@@ -123,14 +126,29 @@ finish_change(const Booked *booked, const StatusChange *change,
 	return result;
 }
 
-static char *
-text_argument(FunctionCallInfo fcinfo, int argno)
+/*
+ * The argument reason, or NULL.
+ */
+static const char *
+read_reason(FunctionCallInfo fcinfo)
 {
-	return PG_ARGISNULL(argno) ? NULL :
-		text_to_cstring(PG_GETARG_TEXT_PP(argno));
+	return text_argument(fcinfo, 1, "reason", LONGEST_TEXT);
 }
 
 /* ---- pending appointments ---- */
+
+/*
+ * Whether it is the shop that has to confirm the appointment.
+ */
+static bool
+waits_for_shop(const Booked *booked)
+{
+	Service    *service = schedule_service(schedule_begin(),
+										   booked->service_id);
+
+	return booked->hold_expires_at == DT_NOEND ||
+		(service != NULL && service->requires_confirmation);
+}
 
 PG_FUNCTION_INFO_V1(booking_confirm_appointment);
 
@@ -154,6 +172,8 @@ booking_confirm_appointment(PG_FUNCTION_ARGS)
 	Datum		result;
 
 	begin_change(fcinfo, &change, &booked);
+	if (waits_for_shop(&booked))
+		require_staff("confirm for the shop");
 	if (!check_hold(&booked, &refusal))
 		raise_refusal(change.action, &refusal);
 	result = finish_change(&booked, &change, NULL, NULL);
@@ -173,6 +193,7 @@ booking_decline_appointment(PG_FUNCTION_ARGS)
 	static const StatusChange change = {
 		.function = "decline_appointment()",
 		.action = "decline",
+		.shops_act = "decline an appointment",
 		.to = "cancelled",
 		.from = {"pending"},
 		.frees_time = true,
@@ -181,7 +202,7 @@ booking_decline_appointment(PG_FUNCTION_ARGS)
 	Booked		booked;
 
 	begin_change(fcinfo, &change, &booked);
-	return finish_change(&booked, &change, text_argument(fcinfo, 1), "shop");
+	return finish_change(&booked, &change, read_reason(fcinfo), "shop");
 }
 
 /* ---- cancelling ---- */
@@ -195,7 +216,7 @@ read_canceller(FunctionCallInfo fcinfo, int argno)
 	char	   *given;
 
 	require_argument(fcinfo, argno, "cancelled_by");
-	given = text_argument(fcinfo, argno);
+	given = text_argument(fcinfo, argno, "cancelled_by", LONGEST_WORD);
 	if (strcmp(given, "customer") != 0 && strcmp(given, "shop") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -235,10 +256,12 @@ booking_cancel_appointment(PG_FUNCTION_ARGS)
 	Booked		booked;
 	Refusal		refusal;
 
+	if (!is_customer)
+		require_staff("cancel for the shop");
 	begin_change(fcinfo, change, &booked);
 	if (is_customer && !check_window(&booked, &refusal))
 		raise_refusal(change->action, &refusal);
-	return finish_change(&booked, change, text_argument(fcinfo, 1),
+	return finish_change(&booked, change, read_reason(fcinfo),
 						 cancelled_by);
 }
 
@@ -255,6 +278,7 @@ booking_check_in(PG_FUNCTION_ARGS)
 	static const StatusChange change = {
 		.function = "check_in()",
 		.action = "check-in",
+		.shops_act = "check a customer in",
 		.to = "checked_in",
 		.from = {"confirmed"},
 		.version_arg = 1
@@ -276,6 +300,7 @@ booking_complete_appointment(PG_FUNCTION_ARGS)
 	static const StatusChange change = {
 		.function = "complete_appointment()",
 		.action = "completion",
+		.shops_act = "complete an appointment",
 		.to = "completed",
 		.from = {"confirmed", "checked_in"},
 		.frees_time = true,
@@ -298,6 +323,7 @@ booking_mark_no_show(PG_FUNCTION_ARGS)
 	static const StatusChange change = {
 		.function = "mark_no_show()",
 		.action = "no-show",
+		.shops_act = "mark a no-show",
 		.to = "no_show",
 		.from = {"confirmed", "checked_in"},
 		.frees_time = true,

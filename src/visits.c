@@ -80,7 +80,8 @@ read_item(HeapTupleHeader item, int position, Request *request)
 					   &request->any_barber);
 	request->barber_id = request->any_barber ? 0 : DatumGetInt64(value);
 	value = item_value(item, "guest_name", position, false, &isnull);
-	request->guest_name = isnull ? NULL : TextDatumGetCString(value);
+	request->guest_name = isnull ? NULL : 
+		read_text(value, "guest_name", LONGEST_TEXT);
 }
 
 static void
@@ -155,6 +156,8 @@ read_visit(FunctionCallInfo fcinfo, Visit *visit)
 		item->is_walk_in = PG_ARGISNULL(0);
 		item->user_id = item->is_walk_in ? 0 : PG_GETARG_INT64(0);
 		item->overrides = overrides;
+		require_own_booking(item->is_walk_in, item->user_id,
+							item->service_id);
 		visit->hash = request_hash(visit->hash, item);
 		visit->order[i] = item;
 	}

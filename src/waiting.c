@@ -12,7 +12,6 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "booking.h"
@@ -49,6 +48,7 @@ read_wish(FunctionCallInfo fcinfo, Wish *wish)
 	require_finite(wish->latest, "latest");
 	wish->any_barber = PG_ARGISNULL(4);
 	wish->barber_id = wish->any_barber ? 0 : PG_GETARG_INT64(4);
+	require_own_booking(false, wish->user_id, wish->service_id);
 	if (wish->earliest >= wish->latest || wish->latest <= booking_now())
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -153,6 +153,15 @@ booking_join_waitlist(PG_FUNCTION_ARGS)
 
 /* ---- leaving ---- */
 
+static OwnerQuery place_query = {
+	.sql = "SELECT FROM booking.waitlist WHERE id = $1"
+	" AND ($2 IS NULL OR user_id = $2)"
+	" AND ($3 IS NULL OR service_id IN"
+	" (SELECT s.id FROM booking.services s WHERE s.shop_id = $3))",
+	.nargs = 3,
+	.argtypes = {INT8OID, INT8OID, INT8OID}
+};
+
 static OwnerQuery leave_query = {
 	.sql = "UPDATE booking.waitlist SET status = 'left'"
 	" WHERE id = $1 AND status = 'waiting'",
@@ -168,21 +177,24 @@ PG_FUNCTION_INFO_V1(booking_leave_waitlist);
 Datum
 booking_leave_waitlist(PG_FUNCTION_ARGS)
 {
-	Datum		values[1];
+	Datum		values[3];
+	char		nulls[3] = {' '};
+	Scope		scope;
 	Refusal		refusal;
 	bool		has_left;
 
 	require_argument(fcinfo, 0, "entry_id");
 	PreventCommandIfReadOnly("leave_waitlist()");
 	values[0] = PG_GETARG_DATUM(0);
-	if (scan_rows_by_key(WAITLIST, PG_GETARG_INT64(0), GetActiveSnapshot(),
-						 NULL, NULL) == 0)
+	find_scope(&scope);
+	scope_parameters(&scope, &values[1], &nulls[1]);
+	SPI_connect();
+	if (run_owner_query(&place_query, values, nulls, false) == 0)
 	{
 		refuse(&refusal, NOT_FOUND, "There is no place " INT64_FORMAT
 			   " in a waitlist.", PG_GETARG_INT64(0));
 		raise_refusal("request", &refusal);
 	}
-	SPI_connect();
 	has_left = run_owner_query(&leave_query, values, NULL, false) > 0;
 	SPI_finish();
 	PG_RETURN_BOOL(has_left);

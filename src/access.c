@@ -1,0 +1,245 @@
+/*-------------------------------------------------------------------------
+ *
+ * access.c
+ *	  For whom the caller acts, and what follows from it.
+ *
+ * What a role may do at all is EXECUTE, and only that.  What EXECUTE cannot
+ * say is said here:
+ *
+ * - The scope.  With booking.user_id set, the caller acts for that customer:
+ *	 books for nobody else, and finds no other's appointment.  With
+ *	 booking.shop_id set, it acts for that shop in the same way, if it is
+ *	 staff.  Both are set: for the customer.  Neither is: for everybody,
+ *	 unless row security is on for appointments and binds the caller; then it
+ *	 must say.
+ * - The shop's word.  To override the shop's rules, to cancel in its name, to
+ *	 confirm what waits for its confirmation: that is staff's.  Staff is a role
+ *	 that may decline an appointment, the shop's "no" (EXECUTE on
+ *	 decline_appointment), and does not act for a customer just now.
+ *
+ * The settings are the front's to set, for each transaction, from whom it has
+ * logged in: they hold against a customer who calls through the front, not
+ * against the front.  The policies of enable_row_security() say the same about
+ * reading and writing the tables.
+ *
+ * Another's appointment is not_found, as one that is not there, so that ids
+ * tell nothing; another's user id is refused (42501) without a look whether it
+ * exists.
+ *
+ * All of it is asked before anything is locked or written, and of the caller:
+ * what follows from a call, such as serving the waitlist, is the shop's doing.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "nodes/value.h"
+#include "parser/parse_func.h"
+#include "utils/rel.h"
+#include "utils/rls.h"
+
+#include "booking.h"
+#include "compat.h"
+
+/* ---- the scope ---- */
+
+/*
+ * Whether the caller's role may speak for a shop.
+ */
+static bool
+is_staff(void)
+{
+	const Oid	argtypes[] = {INT8OID, TEXTOID, INT4OID};
+	Oid			decline = LookupFuncName(list_make2(makeString(BOOKING_SCHEMA),
+													makeString("decline_appointment")),
+										 lengthof(argtypes), argtypes, true);
+
+	return OidIsValid(decline) && booking_may_execute(decline);
+}
+
+/*
+ * Whether the tables' row security binds the caller, so that it has to say for
+ * whom it acts.
+ */
+static bool
+is_bound(void)
+{
+	Relation	rel = catalog_open(APPOINTMENTS, AccessShareLock);
+	bool		result = check_enable_rls(RelationGetRelid(rel), InvalidOid,
+										  true) == RLS_ENABLED;
+
+	table_close(rel, AccessShareLock);
+	return result;
+}
+
+static void
+refuse_unnamed(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("the caller does not say for whom it acts"),
+			 errdetail("Row security is on for the booking tables, and neither booking.user_id nor booking.shop_id is set."),
+			 errhint("SET LOCAL booking.user_id to the customer who is logged in, or, as staff, booking.shop_id.")));
+}
+
+/*
+ * For whom the caller acts.
+ */
+void
+find_scope(Scope *scope)
+{
+	scope->is_customer = booking_user_id(&scope->user_id);
+	scope->is_shop = !scope->is_customer && booking_shop_id(&scope->shop_id);
+	if (scope->is_shop)
+		require_staff("act for a shop");
+	else if (!scope->is_customer && is_bound())
+		refuse_unnamed();
+}
+
+/*
+ * The scope as two parameters of a query, (user_id, shop_id), of which NULL
+ * binds nothing.
+ */
+void
+scope_parameters(const Scope *scope, Datum *values, char *nulls)
+{
+	values[0] = Int64GetDatum(scope->user_id);
+	values[1] = Int64GetDatum(scope->shop_id);
+	nulls[0] = scope->is_customer ? ' ' : 'n';
+	nulls[1] = scope->is_shop ? ' ' : 'n';
+}
+
+/*
+ * Whether a row of appointments is within the scope.
+ */
+bool
+scope_covers(const Scope *scope, HeapTuple row, TupleDesc desc)
+{
+	bool		isnull;
+	int64		user_id = DatumGetInt64(row_value(row, desc, APPOINTMENTS,
+												  APPT_USER_ID, &isnull));
+	Barber	   *barber;
+
+	if (scope->is_customer)
+		return !isnull && user_id == scope->user_id;
+	if (!scope->is_shop)
+		return true;
+	barber = schedule_barber(schedule_begin(),
+							 DatumGetInt64(row_value(row, desc, APPOINTMENTS,
+													 APPT_BARBER_ID,
+													 &isnull)));
+	return barber != NULL && barber->shop->id == scope->shop_id;
+}
+
+/* ---- what is asked for ---- */
+
+static void
+refuse_outside(const char *what, int64 id, const char *setting, int64 own)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied for %s " INT64_FORMAT, what, id),
+			 errdetail("The caller acts for %s " INT64_FORMAT ".", what, own),
+			 errhint("Ask for that %s's own, or set %s to whom the call is for.",
+					 what, setting)));
+}
+
+/*
+ * Refuses a user who is not the customer that the caller acts for.
+ */
+void
+require_own_user(const Scope *scope, int64 user_id)
+{
+	if (scope->is_customer && user_id != scope->user_id)
+		refuse_outside("user", user_id, "booking.user_id", scope->user_id);
+}
+
+static void
+require_own_shop(const Scope *scope, int64 shop_id)
+{
+	if (scope->is_shop && shop_id != scope->shop_id)
+		refuse_outside("shop", shop_id, "booking.shop_id", scope->shop_id);
+}
+
+/*
+ * Refuses a service of a shop that the caller does not act for.  That it is
+ * not there is for others to say.
+ */
+void
+require_own_service(const Scope *scope, int64 service_id)
+{
+	Service    *service = scope->is_shop ?
+		schedule_service(schedule_begin(), service_id) : NULL;
+
+	if (service != NULL)
+		require_own_shop(scope, service->shop_id);
+}
+
+/*
+ * Refuses a request to book for somebody else, or in another shop; a walk-in
+ * is the shop's to book.
+ */
+void
+require_own_booking(bool is_walk_in, int64 user_id, int64 service_id)
+{
+	Scope		scope;
+
+	if (is_walk_in)
+		require_no_customer("book without a user");
+	find_scope(&scope);
+	require_own_user(&scope, user_id);
+	require_own_service(&scope, service_id);
+}
+
+/*
+ * Refuses a view that is staff's, or not of their shop.
+ */
+void
+require_shop_view(int64 shop_id)
+{
+	Scope		scope;
+
+	require_no_customer("see a shop's appointments");
+	find_scope(&scope);
+	require_own_shop(&scope, shop_id);
+}
+
+/* ---- the shop's word ---- */
+
+/*
+ * Refuses to do what no customer may, while the caller acts for one.
+ */
+void
+require_no_customer(const char *what)
+{
+	int64		user_id;
+
+	if (booking_user_id(&user_id))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to %s", what),
+				 errdetail("The caller acts for user " INT64_FORMAT
+						   ", and this is the shop's to do.", user_id),
+				 errhint("Staff call without booking.user_id.")));
+}
+
+/*
+ * Refuses to do what is staff's to anybody else.
+ */
+void
+require_staff(const char *what)
+{
+	require_no_customer(what);
+	if (!is_staff())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to %s", what),
+				 errdetail("This is the shop's to do, and role \"%s\" may not execute %s.decline_appointment.",
+						   GetUserNameFromId(GetUserId(), false),
+						   BOOKING_SCHEMA),
+				 errhint("SELECT %s.grant_role(role, 'staff') makes a role staff.",
+						 BOOKING_SCHEMA)));
+}
