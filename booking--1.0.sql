@@ -905,7 +905,8 @@ COMMENT ON FUNCTION enable_row_security() IS
 'Switches row-level security on for appointments, appointment_history, users and waitlist, with the policies that are missing, and returns a line for each.
 From then on every role but the tables'' owner, superusers and those with BYPASSRLS says in each transaction for whom it acts: SET LOCAL booking.user_id = ''42'' for a customer, or, as staff, SET LOCAL booking.shop_id = ''6''. SET LOCAL ends with the transaction, so that poolers may share connections.
 A customer reads and changes what is his own, staff what is their shop''s, in the tables and through the functions: another''s appointment is not_found (P0002), another''s user or shop id refused (42501), and so is a call that names nobody (42501).
-The settings are trusted as the role that sets them is: they bind who calls through a front, not the front itself. Needs to own the tables.';
+The settings are trusted as the role that sets them is: they bind who calls through a front, not the front itself. A trigger function of yours that books for others needs SET booking.user_id = ''''.
+Needs to own the tables, and locks each of them (ACCESS EXCLUSIVE) until the transaction ends.';
 
 CREATE FUNCTION disable_row_security() RETURNS SETOF text
 LANGUAGE plpgsql VOLATILE

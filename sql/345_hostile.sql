@@ -136,6 +136,11 @@ SELECT v.call, test.brief('SELECT * FROM booking.' || v.call) FROM (VALUES
 	('reschedule_appointment(34501, ''294276-12-31 23:59Z'', overrides => ''{hours,notice,grid,horizon,limits,window}'')'),
 	('book_slot(34501, 34501, 34501, ''294276-12-31 23:59Z'', NULL, ''{hours,notice,grid,horizon,limits,window}'')'),
 	('book_slot(34501, 34501, 34501, ''4713-01-01 00:00 BC'', NULL, ''{hours,notice,grid,horizon,limits,window}'')')) v (call);
+-- An interval may be infinite from 17 on.
+SELECT c.call, string_agg(DISTINCT test.brief(format('SELECT * FROM booking.' || c.call, CASE WHEN current_setting('server_version_num')::int < 170000
+	THEN sign || '178000000 years' ELSE sign || 'infinity' END)), ', ') AS answers
+FROM (VALUES ('hold_slot(34501, 34501, 34501, ''2026-03-03 09:00Z'', %L)'), ('book_series(34501, 34501, 34501, ''2026-03-03 09:00Z'', %L, 2)')) c (call),
+	(VALUES ('-'), ('')) s (sign) GROUP BY 1 ORDER BY 1;
 RESET ROLE;
 
 -- ---------------------------------------------------------------------------

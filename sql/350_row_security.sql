@@ -157,6 +157,26 @@ RESET ROLE;
 SELECT user_id, status FROM booking.appointments WHERE barber_id = 35001 AND starts_at = '2026-03-02 09:00Z' ORDER BY id;
 ROLLBACK TO s;
 
+-- So is what a trigger of the owner's does, if its function says so: here the chair is cleaned after each customer.
+SAVEPOINT s;
+CREATE FUNCTION test.clean() RETURNS trigger LANGUAGE plpgsql SET booking.user_id = '' AS $$
+BEGIN
+	PERFORM booking.book_slot(35001, 35001, NULL, NEW.ends_at);
+	RETURN NULL;
+END
+$$;
+CREATE TRIGGER clean AFTER INSERT ON booking.appointments FOR EACH ROW WHEN (NEW.user_id IS NOT NULL) EXECUTE FUNCTION test.clean();
+SET LOCAL ROLE regress_booking_front;
+SET LOCAL booking.user_id = '35101';
+SELECT starts_at FROM booking.book_slot(35001, 35001, 35101, '2026-03-02 15:00Z');
+SHOW booking.user_id;
+RESET ROLE;
+SELECT user_id, starts_at FROM booking.appointments WHERE starts_at >= '2026-03-02 15:00Z' ORDER BY 2;
+ALTER FUNCTION test.clean() RESET ALL;
+SET LOCAL ROLE regress_booking_front;
+SELECT test.brief('SELECT booking.book_slot(35001, 35001, 35101, ''2026-03-03 09:00Z'')');
+ROLLBACK TO s;
+
 -- Whoever sets it is bound by it, also a superuser, and also where row security is off.
 SAVEPOINT s;
 SELECT count(*) > 0 AS undone FROM booking.disable_row_security();

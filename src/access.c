@@ -28,6 +28,8 @@
  *
  * All of it is asked before anything is locked or written, and of the caller:
  * what follows from a call, such as serving the waitlist, is the shop's doing.
+ * A trigger of the user's that calls us is under the settings too, unless its
+ * function has SET booking.user_id = ''.
  *
  *-------------------------------------------------------------------------
  */
@@ -92,7 +94,7 @@ void
 find_scope(Scope *scope)
 {
 	scope->is_customer = booking_user_id(&scope->user_id);
-	scope->is_shop = !scope->is_customer && booking_shop_id(&scope->shop_id);
+	scope->is_shop = booking_shop_id(&scope->shop_id) && !scope->is_customer;
 	if (scope->is_shop)
 		require_staff("act for a shop");
 	else if (!scope->is_customer && is_bound())

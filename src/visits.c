@@ -80,7 +80,7 @@ read_item(HeapTupleHeader item, int position, Request *request)
 					   &request->any_barber);
 	request->barber_id = request->any_barber ? 0 : DatumGetInt64(value);
 	value = item_value(item, "guest_name", position, false, &isnull);
-	request->guest_name = isnull ? NULL : 
+	request->guest_name = isnull ? NULL :
 		read_text(value, "guest_name", LONGEST_TEXT);
 }
 
