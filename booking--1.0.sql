@@ -818,7 +818,7 @@ $grant_role$;
 COMMENT ON FUNCTION grant_role(regrole, text) IS
 'Grants a role what it needs, and returns a line for each grant. Run it again after an upgrade or setup(): what is there already stays.
 front: find, book, hold, confirm, cancel, move and wait, for any user; no table. staff: also the day board, appointments at risk, decline, check in, complete, no-show, expire_holds; the shop''s word (overrides, cancelled_by shop, confirming for the shop); SELECT on the tables.
-manager: also INSERT, UPDATE and DELETE on the configuration tables, verify, business_metrics. monitor: health, metrics, verify and statistics alone.
+manager: also INSERT, UPDATE and DELETE on the configuration tables, of all shops; verify, business_metrics. monitor: health, metrics, verify and statistics alone.
 Runs with the caller''s rights: it needs to own the functions and tables, or to be a superuser. Errors: 22004 NULL; 22023 unknown kind; 42501.';
 
 CREATE FUNCTION revoke_role(role regrole) RETURNS void
@@ -903,7 +903,7 @@ END
 $enable_row_security$;
 COMMENT ON FUNCTION enable_row_security() IS
 'Switches row-level security on for appointments, appointment_history, users and waitlist, with the policies that are missing, and returns a line for each.
-From then on every role but the tables'' owner, superusers and those with BYPASSRLS says in each transaction for whom it acts: SET LOCAL booking.user_id = ''42'' for a customer, or, as staff, SET LOCAL booking.shop_id = ''6''. SET LOCAL ends with the transaction, so that poolers may share connections.
+From then on every role but the tables'' owner, superusers and those with BYPASSRLS says in each transaction for whom it acts: SET LOCAL booking.user_id = ''42'' for a customer, or, as staff, SET LOCAL booking.shop_id = ''6''. SET LOCAL (or, for a parameter, set_config(''booking.user_id'', $1, true)) ends with the transaction, so that poolers may share connections.
 A customer reads and changes what is his own, staff what is their shop''s, in the tables and through the functions: another''s appointment is not_found (P0002), another''s user or shop id refused (42501), and so is a call that names nobody (42501).
 The settings are trusted as the role that sets them is: they bind who calls through a front, not the front itself. A trigger function of yours that books for others needs SET booking.user_id = ''''.
 Needs to own the tables, and locks each of them (ACCESS EXCLUSIVE) until the transaction ends.';
