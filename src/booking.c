@@ -22,6 +22,7 @@ void		_PG_init(void);
 static char *now_setting = NULL;
 static TimestampTz fixed_now;	/* DT_NOEND: the clock decides */
 static char *actor_setting = NULL;
+static bool track_setting = true;
 
 static bool
 decode_now(const char *text, struct pg_tm *tm, fsec_t *fsec, int *tz)
@@ -108,6 +109,15 @@ booking_actor(void)
 	return actor_setting;
 }
 
+/*
+ * Whether calls are to be counted.
+ */
+bool
+booking_is_tracked(void)
+{
+	return track_setting;
+}
+
 void
 _PG_init(void)
 {
@@ -131,7 +141,18 @@ _PG_init(void)
 							   NULL,
 							   NULL,
 							   NULL);
+	DefineCustomBoolVariable("booking.track",
+							 "Counts calls for the views booking.stats, stats_outcomes and stats_cache.",
+							 NULL,
+							 &track_setting,
+							 true,
+							 PGC_SUSET,
+							 0,
+							 NULL,
+							 NULL,
+							 NULL);
 	MarkGUCPrefixReserved("booking");
 	catalog_init();
 	guard_init();
+	stats_init();
 }

@@ -132,13 +132,10 @@ text_argument(FunctionCallInfo fcinfo, int argno)
 
 /* ---- pending appointments ---- */
 
-PG_FUNCTION_INFO_V1(booking_confirm_appointment);
-
 /*
  * confirm_appointment(appointment_id, version)
  */
-Datum
-booking_confirm_appointment(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_confirm_appointment, OP_CONFIRM_APPOINTMENT)
 {
 	static const StatusChange change = {
 		.function = "confirm_appointment()",
@@ -156,13 +153,10 @@ booking_confirm_appointment(PG_FUNCTION_ARGS)
 	return finish_change(&booked, &change, NULL, NULL);
 }
 
-PG_FUNCTION_INFO_V1(booking_decline_appointment);
-
 /*
  * decline_appointment(appointment_id, reason, version)
  */
-Datum
-booking_decline_appointment(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_decline_appointment, OP_DECLINE_APPOINTMENT)
 {
 	static const StatusChange change = {
 		.function = "decline_appointment()",
@@ -199,13 +193,10 @@ read_canceller(FunctionCallInfo fcinfo, int argno)
 	return given;
 }
 
-PG_FUNCTION_INFO_V1(booking_cancel_appointment);
-
 /*
  * cancel_appointment(appointment_id, reason, cancelled_by, version)
  */
-Datum
-booking_cancel_appointment(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_cancel_appointment, OP_CANCEL_APPOINTMENT)
 {
 	static const StatusChange customers = {
 		.function = "cancel_appointment()",
@@ -238,13 +229,10 @@ booking_cancel_appointment(PG_FUNCTION_ARGS)
 
 /* ---- the day itself ---- */
 
-PG_FUNCTION_INFO_V1(booking_check_in);
-
 /*
  * check_in(appointment_id, version)
  */
-Datum
-booking_check_in(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_check_in, OP_CHECK_IN)
 {
 	static const StatusChange change = {
 		.function = "check_in()",
@@ -259,13 +247,10 @@ booking_check_in(PG_FUNCTION_ARGS)
 	return finish_change(&booked, &change, NULL, NULL);
 }
 
-PG_FUNCTION_INFO_V1(booking_complete_appointment);
-
 /*
  * complete_appointment(appointment_id, version)
  */
-Datum
-booking_complete_appointment(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_complete_appointment, OP_COMPLETE_APPOINTMENT)
 {
 	static const StatusChange change = {
 		.function = "complete_appointment()",
@@ -281,13 +266,10 @@ booking_complete_appointment(PG_FUNCTION_ARGS)
 	return finish_change(&booked, &change, NULL, NULL);
 }
 
-PG_FUNCTION_INFO_V1(booking_mark_no_show);
-
 /*
  * mark_no_show(appointment_id, version)
  */
-Datum
-booking_mark_no_show(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_mark_no_show, OP_MARK_NO_SHOW)
 {
 	static const StatusChange change = {
 		.function = "mark_no_show()",

@@ -328,13 +328,10 @@ static OwnerQuery visit_query = {
 	.argtypes = {INT8OID}
 };
 
-PG_FUNCTION_INFO_V1(booking_book_visit);
-
 /*
  * book_visit(user_id, items, idempotency_key, overrides)
  */
-Datum
-booking_book_visit(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_book_visit, OP_BOOK_VISIT)
 {
 	Visit		visit;
 	Relation	rel;
