@@ -20,6 +20,7 @@ LEFT JOIN (VALUES
 	('book_async', 'unguarded', '>= 0.75'),
 	('book_sync', 'unguarded', '>= 0.75'),
 	('fight', 'exclusion_on_conflict', '> 1'),
+	('stats_call', 'untracked', '>= 0.98'),
 	('stats_statement', 'untracked', '>= 0.98'),
 	('stats_book', 'untracked', '>= 0.98')) AS t (scenario, contestant, target)
 	ON t.scenario = s.scenario AND t.contestant = s.contestant;
