@@ -183,7 +183,9 @@ try_to_attach_segment(void)
 		RollbackAndReleaseCurrentSubTransaction();
 		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
 			ReThrowError(error);
-		no_memory = MemoryContextStrdup(TopMemoryContext, error->message);
+		no_memory = MemoryContextStrdup(TopMemoryContext,
+										psprintf("Shared memory could not be had: %s.",
+												 error->message));
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);

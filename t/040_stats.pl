@@ -22,7 +22,7 @@ INSERT INTO booking.barber_services (barber_id, service_id) SELECT id, 1 FROM bo
 INSERT INTO booking.working_hours (barber_id, weekday, opens, closes)
 SELECT b.id, d, '00:00', '24:00' FROM booking.barbers b, generate_series(1, 7) d;
 INSERT INTO booking.users (email) VALUES ('somebody@example.org');
-CREATE FUNCTION at(hour int) RETURNS timestamptz LANGUAGE sql STABLE
+CREATE FUNCTION at(hour int) RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
 	RETURN ((now() AT TIME ZONE 'UTC')::date + 3 + make_interval(hours => hour)) AT TIME ZONE 'UTC';
 };
 
@@ -196,6 +196,14 @@ END $$;
 	is($node->safe_psql('postgres', q{SELECT rows FROM booking.stats WHERE operation IN ('book_slot', 'try_book_slot') ORDER BY operation}),
 		"3\n5", "$name: nor its rows");
 
+	# In a parallel worker, whose first call it is
+	my $call = 'SELECT * FROM booking.check_slot(1, 1, at(4))';
+	my $parallel = q{SELECT FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query') AND set_config(name, 'on', false) = 'on';};
+	like($node->safe_psql('postgres', "$parallel EXPLAIN $call"), qr/Gather/, "$name: a parallel query");
+	reset_stats($node);
+	run($node, "$parallel $call");
+	is(outcomes($node), 'check_slot slot_taken 1', "$name: what a parallel worker calls is counted");
+
 	# The setting
 	reset_stats($node);
 	run($node, q{
@@ -298,9 +306,6 @@ BEGIN
 	PERFORM pg_advisory_xact_lock(1);
 	RETURN NEW;
 END $$;
-CREATE TRIGGER dawdle BEFORE INSERT ON booking.appointments FOR EACH ROW WHEN (NEW.starts_at = '2001-01-01Z') EXECUTE FUNCTION dawdle();
-SELECT pg_catalog.pg_sleep(0)});
-	$node->safe_psql('postgres', q{DROP TRIGGER dawdle ON booking.appointments;
 CREATE TRIGGER dawdle BEFORE INSERT ON booking.appointments FOR EACH ROW EXECUTE FUNCTION dawdle()});
 	my $gate = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres') ], '<', \my $in, '>', \my $gate_out, '2>&1',
 		IPC::Run::timeout(180));
@@ -378,6 +383,43 @@ sub check_dump
 	return;
 }
 
+sub check_refusals
+{
+	my ($node, $why) = @_;
+	foreach my $statement ('SELECT FROM booking.stats', 'SELECT FROM booking.stats_outcomes', 'SELECT FROM booking.stats_cache',
+		'SELECT booking.stats_reset()')
+	{
+		my ($status, $out, $err) = $node->psql('postgres', "\\set VERBOSITY verbose\n$statement");
+		like($err, qr/ERROR:  55000: statistics are not available\nDETAIL:  $why.*\.\nHINT:  Add booking to shared_preload_libraries/,
+			$node->name . ": $statement says what is missing");
+	}
+	return;
+}
+
+# Where there is no memory, there is booking all the same.
+sub check_starved
+{
+	my $node = start_node('starved', "dynamic_shared_memory_type = mmap\n");
+	my $segments = $node->data_dir . '/pg_dynshmem';
+
+	chmod 0500, $segments;
+	$node->safe_psql('postgres', $setup);
+	is( $node->safe_psql(
+			'postgres', q{
+BEGIN;
+SELECT status FROM booking.book_slot(1, 1, 1, at(1));
+SELECT reason FROM booking.try_book_slot(1, 1, 1, at(1));
+COMMIT;
+SELECT available, detail ~ '^Shared memory could not be had: .*Permission denied' FROM booking.stats_info();}),
+		"confirmed\nslot_taken\nf|t", 'without memory, booking works');
+	check_refusals($node, 'Shared memory could not be had: ');
+	chmod 0700, $segments;
+	run($node, 'SELECT * FROM booking.check_slot(1, 1, at(1))');
+	is(outcomes($node), 'check_slot slot_taken 1', 'when there is memory again, new sessions count');
+	$node->stop;
+	return;
+}
+
 my $preloaded = start_node('preloaded', "shared_preload_libraries = 'booking'\n");
 $preloaded->safe_psql('postgres', $setup);
 is($preloaded->safe_psql('postgres', 'SELECT preloaded FROM booking.stats_info()'), 't', 'it is preloaded');
@@ -398,19 +440,14 @@ if ($bare->safe_psql('postgres', 'SHOW server_version_num') >= 170000)
 	check_clients($bare);
 	check_crash($bare);
 	check_standby($bare);
+	check_starved();
 }
 else
 {
 	is( $bare->safe_psql('postgres', q{SELECT * FROM booking.stats_info()}),
 		'f|f||Before version 17, a server gives shared memory only to libraries that it loads when it starts.',
 		'stats_info() says why there are none');
-	foreach my $statement ('SELECT FROM booking.stats', 'SELECT FROM booking.stats_outcomes', 'SELECT FROM booking.stats_cache',
-		'SELECT booking.stats_reset()')
-	{
-		my ($status, $out, $err) = $bare->psql('postgres', "\\set VERBOSITY verbose\n$statement");
-		like($err, qr/ERROR:  55000: statistics are not available\nDETAIL:  Before version 17.*\nHINT:  Add booking to shared_preload_libraries/,
-			"$statement says what is missing");
-	}
+	check_refusals($bare, 'Before version 17');
 	is($bare->safe_psql('postgres', q{SELECT status FROM booking.book_slot(1, 1, 1, at(1)); SELECT reason FROM booking.try_book_slot(1, 1, 1, at(1))}),
 		"confirmed\nslot_taken", 'booking works');
 }
