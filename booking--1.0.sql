@@ -747,7 +747,7 @@ COMMENT ON FUNCTION stats_info() IS
 'Whether the views have something to show, whether the server was started with booking in shared_preload_libraries, since when calls are counted, and a sentence about it. Never an error.';
 
 CREATE FUNCTION stats_reset() RETURNS void
-AS 'MODULE_PATHNAME', 'booking_stats_reset' LANGUAGE C VOLATILE PARALLEL SAFE;
+AS 'MODULE_PATHNAME', 'booking_stats_reset' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION stats_reset() IS
 'Sets all counters to zero, for all databases. A call that ends at that moment may be counted in part. Errors: 55000 without shared memory.';
 

@@ -122,6 +122,9 @@ wait_for_lock(void *tag)
 	CurrentResourceOwner = caller;
 }
 
+/*
+ * It is no wait unless somebody else has the lock, so that is found out first.
+ */
 static bool
 acquire(LOCKTAG *tag, bool wait)
 {
@@ -276,7 +279,8 @@ wait_for_holder(void *arg)
 void
 guard_wait(const Holder *holder)
 {
-	stats_measure(OP_GUARD_WAIT, wait_for_holder, unconstify(Holder *, holder));
+	stats_measure(OP_GUARD_WAIT, wait_for_holder,
+				  unconstify(Holder *, holder));
 }
 
 typedef enum Sight

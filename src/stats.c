@@ -206,7 +206,8 @@ attach(void)
 	if (!IsUnderPostmaster)
 		no_memory = "The server runs in single-user mode.";
 	else if (!BOOKING_HAS_NAMED_MEMORY)
-		no_memory = "Before version 17, a server gives shared memory only to libraries that it loads when it starts.";
+		no_memory = "Before version 17, a server gives shared memory only to "
+			"libraries that it loads when it starts.";
 	else if (IsInParallelMode())
 		attach_segment();
 	else

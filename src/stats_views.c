@@ -173,7 +173,8 @@ booking_stats_info(PG_FUNCTION_ARGS)
 
 	stats_read_state(&state);
 	detail = !state.is_available ? state.no_memory :
-		!booking_is_tracked() ? "Setting booking.track is off in this session: its calls are not counted." :
+		!booking_is_tracked() ?
+		"Setting booking.track is off in this session: its calls are not counted." :
 		"Calls are counted, of all databases of the server.";
 	values[0] = BoolGetDatum(state.is_available);
 	values[1] = BoolGetDatum(state.is_preloaded);

@@ -86,7 +86,9 @@ sub check_counting
 
 	is($node->safe_psql('postgres', q{SELECT available, stats_reset <= now() FROM booking.stats_info()}),
 		't|t', "$name: statistics are available");
+	my $before = $node->safe_psql('postgres', 'SELECT clock_timestamp()');
 	reset_stats($node);
+	is($node->safe_psql('postgres', "SELECT stats_reset > '$before' FROM booking.stats_info()"), 't', "$name: a reset is known");
 	is(outcomes($node), '', "$name: a reset leaves nothing");
 
 	run($node, q{
