@@ -133,7 +133,9 @@ text_argument(FunctionCallInfo fcinfo, int argno)
 /* ---- pending appointments ---- */
 
 /*
- * confirm_appointment(appointment_id, version)
+ * confirm_appointment(appointment_id, version).  The hold is looked at again
+ * when the row is stored: had it run out in between, somebody may have had a
+ * limit of the customer's for which it no longer counted.
  */
 MEASURED_FUNCTION(booking_confirm_appointment, OP_CONFIRM_APPOINTMENT)
 {
@@ -146,11 +148,15 @@ MEASURED_FUNCTION(booking_confirm_appointment, OP_CONFIRM_APPOINTMENT)
 	};
 	Booked		booked;
 	Refusal		refusal;
+	Datum		result;
 
 	begin_change(fcinfo, &change, &booked);
 	if (!check_hold(&booked, &refusal))
 		raise_refusal(change.action, &refusal);
-	return finish_change(&booked, &change, NULL, NULL);
+	result = finish_change(&booked, &change, NULL, NULL);
+	if (!check_hold(&booked, &refusal))
+		raise_refusal(change.action, &refusal);
+	return result;
 }
 
 /*

@@ -329,7 +329,9 @@ static OwnerQuery visit_query = {
 };
 
 /*
- * book_visit(user_id, items, idempotency_key, overrides)
+ * book_visit(user_id, items, idempotency_key, overrides).  The visit may be an
+ * earlier run's, and that newer than the snapshot of a REPEATABLE READ
+ * transaction: hence the latest to read it with.
  */
 MEASURED_FUNCTION(booking_book_visit, OP_BOOK_VISIT)
 {
@@ -345,7 +347,7 @@ MEASURED_FUNCTION(booking_book_visit, OP_BOOK_VISIT)
 		raise_booking_refusal(rel, &visit.refusal);
 	table_close(rel, NoLock);
 	values[0] = Int64GetDatum(visit.id);
-	PushActiveSnapshot(GetTransactionSnapshot());
+	PushActiveSnapshot(GetLatestSnapshot());
 	owner_query_result(fcinfo, &visit_query, values, NULL);
 	PopActiveSnapshot();
 	return (Datum) 0;
