@@ -20,11 +20,13 @@ OBJS = \
 	src/board.o \
 	src/book.o \
 	src/booking.o \
+	src/business.o \
 	src/catalog.o \
 	src/change.o \
 	src/decide.o \
 	src/guard.o \
 	src/guard_triggers.o \
+	src/histogram.o \
 	src/history.o \
 	src/hours.o \
 	src/intervals.o \
@@ -41,6 +43,8 @@ OBJS = \
 	src/schedule.o \
 	src/series.o \
 	src/slots.o \
+	src/stats.o \
+	src/stats_views.o \
 	src/status.o \
 	src/steps.o \
 	src/store.o \

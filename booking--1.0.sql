@@ -704,6 +704,73 @@ COMMENT ON FUNCTION ensure_user(text, text, text) IS
 Safe when called twice at once. Errors: 22004 NULL email; 22023 not an address; 42501 while booking.user_id is set, since it would tell who is known.';
 
 -- ---------------------------------------------------------------------------
+-- Statistics: what the functions did, from counters in shared memory
+--
+-- They count all databases of the server, since it started or since
+-- stats_reset().  Not preloaded, a server before version 17 has none: then the
+-- views raise 55000, and stats_info() says so without an error.
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION stats_operations()
+RETURNS TABLE (operation text, calls bigint, rows bigint, total_ms float8,
+	p50_ms float8, p95_ms float8, p99_ms float8, max_ms float8)
+AS 'MODULE_PATHNAME', 'booking_stats_operations' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 30;
+COMMENT ON FUNCTION stats_operations() IS 'What view stats shows. Errors: 55000 without shared memory.';
+
+CREATE FUNCTION stats_outcome_counts()
+RETURNS TABLE (operation text, outcome text, calls bigint)
+AS 'MODULE_PATHNAME', 'booking_stats_outcome_counts' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 60;
+COMMENT ON FUNCTION stats_outcome_counts() IS 'What view stats_outcomes shows. Errors: 55000 without shared memory.';
+
+CREATE FUNCTION stats_cache_counts(OUT hits bigint, OUT misses bigint, OUT invalidations bigint)
+AS 'MODULE_PATHNAME', 'booking_stats_cache_counts' LANGUAGE C VOLATILE PARALLEL SAFE;
+COMMENT ON FUNCTION stats_cache_counts() IS 'What view stats_cache shows. Errors: 55000 without shared memory.';
+
+CREATE VIEW stats AS
+SELECT operation, calls, rows, total_ms, p50_ms, p95_ms, p99_ms, max_ms FROM booking.stats_operations();
+COMMENT ON VIEW stats IS
+'How often each function was called, how many rows the calls gave, and how long they took, in milliseconds: quantiles to 5 per cent, the longest exactly; NULL without a call.
+guard_wait: waits for a transaction that has the time asked for; guard_lock_wait: for another passage through the guard. Both are part of the calls that waited. A call is counted when it ends, also by an error or in a transaction that is rolled back.';
+
+CREATE VIEW stats_outcomes AS
+SELECT operation, outcome, calls FROM booking.stats_outcome_counts();
+COMMENT ON VIEW stats_outcomes IS
+'How the calls ended: ok, the reason code of a "no" (with or without an error), or error for all other errors.';
+
+CREATE VIEW stats_cache AS
+SELECT hits, misses, invalidations FROM booking.stats_cache_counts();
+COMMENT ON VIEW stats_cache IS
+'How often a shop, barber or service was found in a backend''s compiled configuration, or had to be read, and how often a backend dropped its own because the configuration had changed.';
+
+CREATE FUNCTION stats_info(OUT available boolean, OUT preloaded boolean, OUT stats_reset timestamptz, OUT detail text)
+AS 'MODULE_PATHNAME', 'booking_stats_info' LANGUAGE C VOLATILE PARALLEL SAFE;
+COMMENT ON FUNCTION stats_info() IS
+'Whether the views have something to show, whether the server was started with booking in shared_preload_libraries, since when calls are counted, and a sentence about it. Never an error.';
+
+CREATE FUNCTION stats_reset() RETURNS void
+AS 'MODULE_PATHNAME', 'booking_stats_reset' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION stats_reset() IS
+'Sets all counters to zero, for all databases. A call that ends at that moment may be counted in part. Errors: 55000 without shared memory.';
+
+-- ---------------------------------------------------------------------------
+-- Business figures: from the tables
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION business_metrics(shop_id bigint, from_date date, to_date date DEFAULT NULL)
+RETURNS TABLE (day date, attempts bigint, bookings bigint, holds bigint, holds_confirmed bigint,
+	hold_to_confirm_median interval, cancellations bigint, cancelled_by_customer bigint, cancelled_by_shop bigint,
+	no_shows bigint, completed bigint, booked_minutes bigint, open_minutes bigint, utilization numeric,
+	revenue_cents bigint)
+AS 'MODULE_PATHNAME', 'booking_business_metrics' LANGUAGE C STABLE PARALLEL SAFE ROWS 31
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION business_metrics(bigint, date, date) IS
+'A shop''s figures, a row for every local date of the range (at most 366), of the appointments that begin on it; a service with steps is one.
+attempts: all that left a row, which an attempt that was refused does not (stats_outcomes counts those). holds: those that began as a hold, the waitlist''s too; holds_confirmed of them, after hold_to_confirm_median since they were made.
+bookings: attempts less holds that were never confirmed; cancellations are of bookings. cancelled_by_...: where the canceller is known.
+booked_minutes: time in which barbers are, or were, booked, each minute once whatever a group''s size, without buffers and gaps between steps; open_minutes: hours less time off of the active barbers, as the configuration is now; utilization: their quotient, NULL when closed, above 1 when staff book outside hours. Both end at midnight.
+revenue_cents: the prices of the completed. A staff view: revoked from PUBLIC. Errors: P0002 unknown shop; 22004 NULL shop_id or from_date; 22023 infinite, reversed or too long range.';
+
+-- ---------------------------------------------------------------------------
 -- Trigger functions
 -- ---------------------------------------------------------------------------
 
@@ -941,6 +1008,12 @@ REVOKE ALL ON FUNCTION
 	get_barber_availability(bigint, date),
 	user_appointments(bigint, boolean),
 	appointments_at_risk(bigint),
+	business_metrics(bigint, date, date),
+	stats_operations(),
+	stats_outcome_counts(),
+	stats_cache_counts(),
+	stats_info(),
+	stats_reset(),
 	book_slot(bigint, bigint, bigint, timestamptz, text, text[]),
 	try_book_slot(bigint, bigint, bigint, timestamptz, text, text[]),
 	hold_slot(bigint, bigint, bigint, timestamptz, interval, text, text[]),
@@ -962,3 +1035,13 @@ REVOKE ALL ON FUNCTION
 	enable_row_security(),
 	disable_row_security()
 FROM PUBLIC;
+
+-- What monitoring needs
+GRANT USAGE ON SCHEMA booking TO pg_monitor;
+GRANT SELECT ON stats, stats_outcomes, stats_cache TO pg_monitor;
+GRANT EXECUTE ON FUNCTION
+	stats_operations(),
+	stats_outcome_counts(),
+	stats_cache_counts(),
+	stats_info()
+TO pg_monitor;

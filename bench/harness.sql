@@ -53,6 +53,39 @@ BEGIN
 END
 $$;
 
+-- The same of our own functions, with booking.track on and off by turns, so that
+-- whatever else the machine does falls on both.  Medians of the turns; an error
+-- if other calls were counted than those of the turns with it on.
+CREATE FUNCTION bench.microseconds_tracked_or_not(query text, seconds float, OUT tracked float, OUT untracked float)
+LANGUAGE plpgsql
+SET enable_memoize = off
+SET max_parallel_workers_per_gather = 0
+AS $$
+DECLARE
+	counting text := format('SELECT count(starts_at) FROM (%s) AS slots', query);
+	until timestamptz := clock_timestamp() + make_interval(secs => seconds);
+	started timestamptz;
+	questions int := 500;
+	turns int := 0;
+	times float[] := '{}';
+BEGIN
+	EXECUTE counting USING questions;
+	PERFORM booking.stats_reset();
+	WHILE clock_timestamp() < until OR turns % 2 = 1 LOOP
+		PERFORM set_config('booking.track', CASE turns % 2 WHEN 0 THEN 'on' ELSE 'off' END, true);
+		started := clock_timestamp();
+		EXECUTE counting USING questions;
+		times := times || extract(epoch FROM clock_timestamp() - started) * 1e6 / questions;
+		turns := turns + 1;
+	END LOOP;
+	ASSERT (SELECT sum(calls) FROM booking.stats) = turns / 2 * questions, 'statistics count wrong';
+	SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY us) FILTER (WHERE turn % 2 = 1),
+		percentile_cont(0.5) WITHIN GROUP (ORDER BY us) FILTER (WHERE turn % 2 = 0)
+	INTO tracked, untracked
+	FROM unnest(times) WITH ORDINALITY AS t (us, turn);
+END
+$$;
+
 -- How many rows two such queries do not have in common
 CREATE FUNCTION bench.differences(query text, other_query text, questions int) RETURNS bigint
 LANGUAGE plpgsql AS $$

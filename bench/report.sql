@@ -10,8 +10,8 @@ GROUP BY scenario, contestant;
 
 -- speedup: how many times as fast ours is
 CREATE VIEW bench.comparison AS
-SELECT s.*, s.scenario IN ('day', 'days') AS is_time,
-	CASE WHEN s.scenario IN ('day', 'days') THEN s.median / o.median ELSE o.median / s.median END AS speedup,
+SELECT s.*, s.scenario IN ('day', 'days', 'stats_call') AS is_time,
+	CASE WHEN s.scenario IN ('day', 'days', 'stats_call') THEN s.median / o.median ELSE o.median / s.median END AS speedup,
 	t.target
 FROM bench.summary s
 LEFT JOIN bench.summary o ON o.scenario = s.scenario AND o.contestant = 'ours'
@@ -19,7 +19,10 @@ LEFT JOIN (VALUES
 	('day', 'multirange', '>= 4'),
 	('book_async', 'unguarded', '>= 0.75'),
 	('book_sync', 'unguarded', '>= 0.75'),
-	('fight', 'exclusion_on_conflict', '> 1')) AS t (scenario, contestant, target)
+	('fight', 'exclusion_on_conflict', '> 1'),
+	('stats_call', 'untracked', '>= 0.98'),
+	('stats_statement', 'untracked', '>= 0.98'),
+	('stats_book', 'untracked', '>= 0.98')) AS t (scenario, contestant, target)
 	ON t.scenario = s.scenario AND t.contestant = s.contestant;
 
 \pset tuples_only off
@@ -28,9 +31,9 @@ LEFT JOIN (VALUES
 \pset border 1
 \echo
 SELECT scenario, contestant,
-	to_char(median, CASE WHEN is_time THEN 'FM9999990.0' ELSE 'FM9999990' END) AS median,
-	to_char(lowest, CASE WHEN is_time THEN 'FM9999990.0' ELSE 'FM9999990' END) || '-'
-		|| to_char(highest, CASE WHEN is_time THEN 'FM9999990.0' ELSE 'FM9999990' END) AS "min-max",
+	to_char(median, CASE WHEN is_time THEN 'FM9999990.00' ELSE 'FM9999990' END) AS median,
+	to_char(lowest, CASE WHEN is_time THEN 'FM9999990.00' ELSE 'FM9999990' END) || '-'
+		|| to_char(highest, CASE WHEN is_time THEN 'FM9999990.00' ELSE 'FM9999990' END) AS "min-max",
 	CASE WHEN is_time THEN 'us/call' ELSE 'tx/s' END AS unit,
 	CASE WHEN contestant <> 'ours' THEN to_char(speedup, 'FM9999990.00') END AS "ours is x times as fast",
 	target,
@@ -38,5 +41,5 @@ SELECT scenario, contestant,
 		format('%s tries, %s booked, %s deadlocks, %s gave up', transactions, booked, deadlocks, gave_up)
 	END AS notes
 FROM bench.comparison
-ORDER BY array_position('{day,days,statement,book_async,book_sync,fight}', scenario),
+ORDER BY array_position('{day,days,statement,book_async,book_sync,fight,stats_call,stats_statement,stats_book}', scenario),
 	contestant <> 'ours', speedup DESC;

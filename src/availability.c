@@ -201,14 +201,11 @@ find_head(int64 appointment_id)
 	raise_refusal("request", &refusal);
 }
 
-PG_FUNCTION_INFO_V1(booking_available_slots);
-
 /*
  * available_slots(service_id, from_date, to_date, barber_id,
  *				   for_appointment_id)
  */
-Datum
-booking_available_slots(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_available_slots, OP_AVAILABLE_SLOTS)
 {
 	DateADT		from_date;
 	DateADT		to_date;
@@ -308,13 +305,10 @@ put_next_slots(Search *search, TimestampTz not_before, int how_many,
 	}
 }
 
-PG_FUNCTION_INFO_V1(booking_next_slots);
-
 /*
  * next_slots(service_id, not_before, how_many, barber_id)
  */
-Datum
-booking_next_slots(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_next_slots, OP_NEXT_SLOTS)
 {
 	TimestampTz not_before;
 	int			how_many;
@@ -363,13 +357,10 @@ count_by_day(Search *search, Offer *offer, DateADT from_date,
 	}
 }
 
-PG_FUNCTION_INFO_V1(booking_availability_by_day);
-
 /*
  * availability_by_day(service_id, from_date, to_date, barber_id)
  */
-Datum
-booking_availability_by_day(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_availability_by_day, OP_AVAILABILITY_BY_DAY)
 {
 	DateADT		from_date;
 	DateADT		to_date;
@@ -408,13 +399,10 @@ booking_availability_by_day(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-PG_FUNCTION_INFO_V1(booking_check_slot);
-
 /*
  * check_slot(barber_id, service_id, starts_at)
  */
-Datum
-booking_check_slot(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_check_slot, OP_CHECK_SLOT)
 {
 	Refusal		refusal = {REASON_NONE, NULL};
 	StartCheck	check = {0};
@@ -431,6 +419,7 @@ booking_check_slot(PG_FUNCTION_ARGS)
 	if (find_offer(schedule_begin(), PG_GETARG_INT64(0), PG_GETARG_INT64(1),
 				   &offer, &refusal))
 		check_start(&offer, &check, &refusal);
+	stats_outcome(refusal.reason);
 	values[0] = BoolGetDatum(refusal.reason == REASON_NONE);
 	if (refusal.reason != REASON_NONE)
 	{

@@ -633,13 +633,10 @@ put_visit(ResultSet *result, const Search *search, Oid item_type)
 	MemoryContextSwitchTo(caller);
 }
 
-PG_FUNCTION_INFO_V1(booking_available_visits);
-
 /*
  * available_visits(service_ids, from_date, to_date, barber_id, same_barber)
  */
-Datum
-booking_available_visits(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_available_visits, OP_AVAILABLE_VISITS)
 {
 	DateADT		from_date;
 	DateADT		to_date;

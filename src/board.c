@@ -54,13 +54,10 @@ find_free_time(Barber *barber, const SpanList *dates, SpanList *free)
 	spans_intersect(&left, dates, free);
 }
 
-PG_FUNCTION_INFO_V1(booking_free_time);
-
 /*
  * free_time(barber_id, from_date, to_date)
  */
-Datum
-booking_free_time(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_free_time, OP_FREE_TIME)
 {
 	DateADT		from_date;
 	DateADT		to_date;
@@ -206,13 +203,10 @@ put_entry(ResultSet *result, const BoardEntry *entry)
 	tuplestore_putvalues(result->store, result->desc, values, nulls);
 }
 
-PG_FUNCTION_INFO_V1(booking_get_barber_availability);
-
 /*
  * get_barber_availability(barber_id, date)
  */
-Datum
-booking_get_barber_availability(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_get_barber_availability, OP_GET_BARBER_AVAILABILITY)
 {
 	DateADT		date;
 	DateADT		to_date;

@@ -43,14 +43,11 @@ book_or_raise(FunctionCallInfo fcinfo, const char *function,
 	return result;
 }
 
-PG_FUNCTION_INFO_V1(booking_book_slot);
-
 /*
  * book_slot(barber_id, service_id, user_id, starts_at, idempotency_key,
  *			 overrides)
  */
-Datum
-booking_book_slot(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_book_slot, OP_BOOK_SLOT)
 {
 	Request		request;
 
@@ -58,14 +55,11 @@ booking_book_slot(PG_FUNCTION_ARGS)
 	return book_or_raise(fcinfo, "book_slot()", &request);
 }
 
-PG_FUNCTION_INFO_V1(booking_hold_slot);
-
 /*
  * hold_slot(barber_id, service_id, user_id, starts_at, hold_for,
  *			 idempotency_key, overrides)
  */
-Datum
-booking_hold_slot(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_hold_slot, OP_HOLD_SLOT)
 {
 	Request		request;
 
@@ -77,14 +71,11 @@ booking_hold_slot(PG_FUNCTION_ARGS)
 	return book_or_raise(fcinfo, "hold_slot()", &request);
 }
 
-PG_FUNCTION_INFO_V1(booking_try_book_slot);
-
 /*
  * try_book_slot(barber_id, service_id, user_id, starts_at, idempotency_key,
  *				 overrides)
  */
-Datum
-booking_try_book_slot(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_try_book_slot, OP_TRY_BOOK_SLOT)
 {
 	Request		request;
 	Refusal		refusal;
@@ -103,6 +94,7 @@ booking_try_book_slot(PG_FUNCTION_ARGS)
 	}
 	else
 	{
+		stats_outcome(refusal.reason);
 		values[1] = CStringGetTextDatum(reason_name(refusal.reason));
 		nulls[0] = true;
 	}

@@ -24,6 +24,7 @@ void		_PG_init(void);
 static char *now_setting = NULL;
 static TimestampTz fixed_now;	/* DT_NOEND: the clock decides */
 static char *actor_setting = NULL;
+static bool track_setting = true;
 
 /* A setting that holds an id, or nothing */
 typedef struct IdSetting
@@ -208,6 +209,15 @@ booking_actor(void)
 }
 
 /*
+ * Whether calls are to be counted.
+ */
+bool
+booking_is_tracked(void)
+{
+	return track_setting;
+}
+
+/*
  * The customer that the client says it acts for; false: it names none.
  */
 bool
@@ -266,7 +276,18 @@ _PG_init(void)
 	define_id("booking.shop_id",
 			  "The shop that the caller, one of its staff, acts for; empty: none.",
 			  &shop_setting, assign_shop_id);
+	DefineCustomBoolVariable("booking.track",
+							 "Counts calls for the views booking.stats, stats_outcomes and stats_cache.",
+							 NULL,
+							 &track_setting,
+							 true,
+							 PGC_SUSET,
+							 0,
+							 NULL,
+							 NULL,
+							 NULL);
 	MarkGUCPrefixReserved("booking");
 	catalog_init();
 	guard_init();
+	stats_init();
 }

@@ -9,7 +9,7 @@
  * The files build on each other in the order of this header; but for _PG_init(),
  * none calls into one that stands below it here.  On top of them all are the
  * SQL-callable reads (availability.c, available_visits.c, board.c, pages.c,
- * risk.c), writes (book.c, visits.c, series.c, status.c, reschedule.c) and
+ * risk.c, business.c, stats_views.c), writes (book.c, visits.c, series.c, status.c, reschedule.c) and
  * triggers (guard_triggers.c, history.c, steps.c).
  *
  *-------------------------------------------------------------------------
@@ -39,6 +39,7 @@ extern const char *booking_actor(void);
 extern TimestampTz booking_clock(void);
 extern bool booking_user_id(int64 *user_id);
 extern bool booking_shop_id(int64 *shop_id);
+extern bool booking_is_tracked(void);
 
 /* ---- reasons.c: why something is refused ---- */
 
@@ -58,7 +59,8 @@ typedef enum Reason
 	IDEMPOTENCY_CONFLICT,
 	VERSION_CONFLICT,
 	USER_OVERLAP,
-	NOT_FOUND
+	NOT_FOUND,
+	REASON_COUNT
 } Reason;
 
 typedef struct Refusal
@@ -68,6 +70,7 @@ typedef struct Refusal
 } Refusal;
 
 extern const char *reason_name(Reason reason);
+extern Reason reason_of_sqlstate(int sqlstate);
 extern bool refuse(Refusal *refusal, Reason reason, const char *detail,...)
 			pg_attribute_printf(3, 4);
 extern _Noreturn void raise_refusal(const char *action,
@@ -96,6 +99,86 @@ extern void read_date_range(FunctionCallInfo fcinfo, int from_arg,
 
 extern void *grow_array(void *rows, int *capacity, int needed,
 						Size row_size);
+
+/* ---- histogram.c: lengths of time in buckets ---- */
+
+#define HISTOGRAM_FIRST_EXPONENT 8	/* 256 ns */
+#define HISTOGRAM_LAST_EXPONENT 42	/* 73 minutes */
+#define HISTOGRAM_BUCKETS \
+	((HISTOGRAM_LAST_EXPONENT - HISTOGRAM_FIRST_EXPONENT) * 8 + 2)
+
+extern int	histogram_bucket(uint64 ns);
+extern double histogram_quantile(const uint64 *counts, double quantile);
+
+/* ---- stats.c: calls, counted in shared memory ---- */
+
+typedef enum Operation
+{
+	OP_AVAILABLE_SLOTS, OP_NEXT_SLOTS, OP_AVAILABILITY_BY_DAY,
+	OP_AVAILABLE_VISITS, OP_FREE_TIME, OP_CHECK_SLOT, OP_ACTIVE_SERVICES,
+	OP_ACTIVE_BARBERS, OP_USER_APPOINTMENTS, OP_GET_BARBER_AVAILABILITY,
+	OP_APPOINTMENTS_AT_RISK, OP_BUSINESS_METRICS,
+	OP_BOOK_SLOT, OP_TRY_BOOK_SLOT, OP_HOLD_SLOT, OP_BOOK_VISIT,
+	OP_BOOK_SERIES, OP_CONFIRM_APPOINTMENT, OP_DECLINE_APPOINTMENT,
+	OP_CANCEL_APPOINTMENT, OP_RESCHEDULE_APPOINTMENT, OP_CHECK_IN,
+	OP_COMPLETE_APPOINTMENT, OP_MARK_NO_SHOW, OP_EXPIRE_HOLDS,
+	OP_JOIN_WAITLIST, OP_LEAVE_WAITLIST, OP_ENSURE_USER,
+	OP_GUARD_WAIT,				/* for a transaction that has the time */
+	OP_GUARD_LOCK_WAIT,			/* for the lock of a barber, key or user */
+	OPERATION_COUNT
+} Operation;
+
+/* How a call ended: a Reason, or in an error that has none */
+#define OUTCOME_ERROR REASON_COUNT
+#define OUTCOME_COUNT (REASON_COUNT + 1)
+
+typedef enum CacheEvent
+{
+	CACHE_HIT, CACHE_MISS, CACHE_INVALIDATION,
+	CACHE_EVENT_COUNT
+} CacheEvent;
+
+typedef struct StatsState
+{
+	bool		is_available;
+	bool		is_preloaded;
+	TimestampTz reset_at;
+	const char *no_memory;		/* why it is not available */
+} StatsState;
+
+typedef struct OperationSums
+{
+	uint64		outcomes[OUTCOME_COUNT];
+	uint64		rows;
+	uint64		total_ns;
+	uint64		max_ns;
+	uint64		buckets[HISTOGRAM_BUCKETS];
+} OperationSums;
+
+typedef void (*MeasuredBody) (void *arg);
+
+extern void stats_init(void);
+extern void stats_measure(Operation operation, MeasuredBody body, void *arg);
+extern Datum stats_call(Operation operation, PGFunction function,
+						FunctionCallInfo fcinfo);
+extern void stats_outcome(Reason reason);
+extern void stats_count(CacheEvent event);
+extern void stats_read_state(StatsState *state);
+extern void stats_read_operation(Operation operation, OperationSums *sums);
+extern void stats_read_cache(uint64 *events);
+extern void stats_clear(void);
+
+/* The head of an SQL-callable function whose calls are measured */
+#define MEASURED_FUNCTION(name, operation) \
+	static Datum name##_unmeasured(PG_FUNCTION_ARGS); \
+	PG_FUNCTION_INFO_V1(name); \
+	Datum \
+	name(PG_FUNCTION_ARGS) \
+	{ \
+		return stats_call((operation), name##_unmeasured, fcinfo); \
+	} \
+	static Datum \
+	name##_unmeasured(PG_FUNCTION_ARGS)
 
 /* ---- intervals.c: sorted half-open intervals ---- */
 

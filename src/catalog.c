@@ -230,18 +230,6 @@ catalog_shape_generation(void)
 	return shape_generation;
 }
 
-/*
- * Changes whenever a configuration table did.  Messages that have arrived are
- * taken in first, so that a statement sees what was committed before it, also
- * in a transaction that already holds all its locks.
- */
-uint64
-catalog_configuration_generation(void)
-{
-	AcceptInvalidationMessages();
-	return configuration_generation;
-}
-
 static Oid
 find_table(TableId table)
 {
@@ -378,6 +366,19 @@ catalog_refresh(void)
 			indexes[i] = find_index(i);
 		known_generation = generation;
 	}
+}
+
+/*
+ * Changes whenever a configuration table did.  Messages that have arrived are
+ * taken in first, so that a statement sees what was committed before it, also
+ * in a transaction that already holds all its locks.
+ */
+uint64
+catalog_configuration_generation(void)
+{
+	AcceptInvalidationMessages();
+	catalog_refresh();			/* which finds the tables to be others */
+	return configuration_generation;
 }
 
 /*

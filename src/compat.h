@@ -18,6 +18,12 @@
 #include "utils/acl.h"
 #include "utils/datetime.h"
 #include "utils/guc.h"
+#if PG_VERSION_NUM >= 170000
+#include "storage/dsm_registry.h"
+#include "storage/procnumber.h"
+#else
+#include "storage/backendid.h"
+#endif
 
 #if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 190000
 #error "booking supports PostgreSQL 15 to 18"
@@ -73,6 +79,26 @@
 #else
 #define booking_decode_datetime(field, ftype, nf, dtype, tm, fsec, tz) \
 	DecodeDateTime((field), (ftype), (nf), (dtype), (tm), (fsec), (tz))
+#endif
+
+/* 17 gives shared memory to whoever asks, by name, and numbers backends anew */
+#if PG_VERSION_NUM >= 170000
+#define BOOKING_HAS_NAMED_MEMORY true
+#define booking_named_memory(name, size, init) \
+	GetNamedDSMSegment((name), (size), (init), &(bool){false})
+#define booking_backend_number() MyProcNumber
+#else
+#define BOOKING_HAS_NAMED_MEMORY false
+#define booking_named_memory(name, size, init) NULL
+#define booking_backend_number() MyBackendId
+#endif
+
+/* 16 keeps time as nanoseconds, or something that becomes them */
+#if PG_VERSION_NUM >= 160000
+#define booking_nanoseconds(elapsed) ((uint64) INSTR_TIME_GET_NANOSEC(elapsed))
+#else
+#define booking_nanoseconds(elapsed) \
+	((uint64) (INSTR_TIME_GET_DOUBLE(elapsed) * 1e9))
 #endif
 
 /* 16 keeps the texts of settings in memory of its own */

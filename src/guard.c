@@ -101,15 +101,38 @@ set_tag(LOCKTAG *tag, uint64 value, uint16 kind)
  * any resource owner; aborted() closes those of subtransactions.
  */
 static bool
-acquire(const LOCKTAG *tag, bool wait)
+try_to_acquire(const LOCKTAG *tag)
 {
 	ResourceOwner caller = CurrentResourceOwner;
 	LockAcquireResult result;
 
 	CurrentResourceOwner = TopTransactionResourceOwner;
-	result = LockAcquire(tag, ExclusiveLock, false, !wait);
+	result = LockAcquire(tag, ExclusiveLock, false, true);
 	CurrentResourceOwner = caller;
 	return result != LOCKACQUIRE_NOT_AVAIL;
+}
+
+static void
+wait_for_lock(void *tag)
+{
+	ResourceOwner caller = CurrentResourceOwner;
+
+	CurrentResourceOwner = TopTransactionResourceOwner;
+	(void) LockAcquire(tag, ExclusiveLock, false, false);
+	CurrentResourceOwner = caller;
+}
+
+/*
+ * It is no wait unless somebody else has the lock, so that is found out first.
+ */
+static bool
+acquire(LOCKTAG *tag, bool wait)
+{
+	if (try_to_acquire(tag))
+		return true;
+	if (wait)
+		stats_measure(OP_GUARD_LOCK_WAIT, wait_for_lock, tag);
+	return wait;
 }
 
 /*
@@ -117,7 +140,7 @@ acquire(const LOCKTAG *tag, bool wait)
  * lock, so they go on together and not one by one.
  */
 static void
-wait_until_free(const LOCKTAG *tag)
+wait_until_free(void *tag)
 {
 	ResourceOwner caller = CurrentResourceOwner;
 
@@ -239,16 +262,25 @@ guard_init(void)
 
 /* ---- looking ---- */
 
+static void
+wait_for_holder(void *arg)
+{
+	const Holder *holder = arg;
+
+	if (holder->speculative_token != 0)
+		SpeculativeInsertionWait(holder->xid, holder->speculative_token);
+	else
+		XactLockTableWait(holder->xid, NULL, NULL, XLTW_None);
+}
+
 /*
  * Waits until that transaction has ended, or taken back its insertion.
  */
 void
 guard_wait(const Holder *holder)
 {
-	if (holder->speculative_token != 0)
-		SpeculativeInsertionWait(holder->xid, holder->speculative_token);
-	else
-		XactLockTableWait(holder->xid, NULL, NULL, XLTW_None);
+	stats_measure(OP_GUARD_WAIT, wait_for_holder,
+				  unconstify(Holder *, holder));
 }
 
 typedef enum Sight
@@ -386,7 +418,8 @@ guard_enter(Relation appointments, const Claim *claim,
 		{
 			if (!open_passage(claim, queue))
 			{
-				wait_until_free(&passage.barber_tag);
+				stats_measure(OP_GUARD_LOCK_WAIT, wait_until_free,
+							  &passage.barber_tag);
 				queue = true;
 				continue;
 			}

@@ -51,13 +51,10 @@ static OwnerQuery services_query = {
 	.argtypes = {INT8OID}
 };
 
-PG_FUNCTION_INFO_V1(booking_active_services);
-
 /*
  * active_services(shop_id)
  */
-Datum
-booking_active_services(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_active_services, OP_ACTIVE_SERVICES)
 {
 	Datum		values[1];
 
@@ -92,13 +89,10 @@ static OwnerQuery offering_barbers_query = {
 	.argtypes = {INT8OID, INT8OID}
 };
 
-PG_FUNCTION_INFO_V1(booking_active_barbers);
-
 /*
  * active_barbers(shop_id, service_id)
  */
-Datum
-booking_active_barbers(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_active_barbers, OP_ACTIVE_BARBERS)
 {
 	Datum		values[2];
 
@@ -148,13 +142,10 @@ static OwnerQuery past_query = {
 	.argtypes = {INT8OID, TIMESTAMPTZOID, INT8OID}
 };
 
-PG_FUNCTION_INFO_V1(booking_user_appointments);
-
 /*
  * user_appointments(user_id, upcoming)
  */
-Datum
-booking_user_appointments(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_user_appointments, OP_USER_APPOINTMENTS)
 {
 	Datum		values[3];
 	char		nulls[3] = {' ', ' ', ' '};
@@ -218,14 +209,11 @@ read_email(Datum argument)
 	return trimmed;
 }
 
-PG_FUNCTION_INFO_V1(booking_ensure_user);
-
 /*
  * ensure_user(email, name, phone).  Whoever loses the race for a new address
  * waits for the other's commit in ON CONFLICT, then finds the other's row.
  */
-Datum
-booking_ensure_user(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_ensure_user, OP_ENSURE_USER)
 {
 	Datum		values[3];
 	char		nulls[3];

@@ -69,6 +69,20 @@ reason_name(Reason reason)
 }
 
 /*
+ * The reason that an error has, if it is one of ours; else REASON_NONE.
+ */
+Reason
+reason_of_sqlstate(int sqlstate)
+{
+	for (int i = REASON_NONE + 1; i < REASON_COUNT; i++)
+	{
+		if (reasons[i].sqlstate == sqlstate)
+			return i;
+	}
+	return REASON_NONE;
+}
+
+/*
  * Fills in a refusal.  Returns false, so that a rule can return it at once.
  */
 bool

@@ -345,14 +345,11 @@ try_move(void *arg)
 	return attempted->decision == DECIDED_YES;
 }
 
-PG_FUNCTION_INFO_V1(booking_reschedule_appointment);
-
 /*
  * reschedule_appointment(appointment_id, starts_at, barber_id, service_id,
  *						  version, overrides)
  */
-Datum
-booking_reschedule_appointment(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_reschedule_appointment, OP_RESCHEDULE_APPOINTMENT)
 {
 	Relation	rel;
 	Attempted	move = {.fcinfo = fcinfo};

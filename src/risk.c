@@ -118,13 +118,10 @@ put_risks(Schedule *schedule, int count, ResultSet *result)
 	MemoryContextDelete(per_row);
 }
 
-PG_FUNCTION_INFO_V1(booking_appointments_at_risk);
-
 /*
  * appointments_at_risk(shop_id)
  */
-Datum
-booking_appointments_at_risk(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_appointments_at_risk, OP_APPOINTMENTS_AT_RISK)
 {
 	Schedule   *schedule;
 	Refusal		refusal;

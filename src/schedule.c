@@ -485,6 +485,7 @@ schedule_begin(void)
 	{
 		MemoryContextDelete(kept_schedule.context);
 		kept_schedule.context = NULL;
+		stats_count(CACHE_INVALIDATION);
 	}
 	if (kept_schedule.context == NULL)
 	{
@@ -511,6 +512,7 @@ find_entry(Schedule *schedule, HTAB *table, int64 id, Size size,
 	MemoryContext caller;
 	Snapshot	snapshot;
 
+	stats_count(entry != NULL ? CACHE_HIT : CACHE_MISS);
 	if (entry != NULL)
 		return entry;
 

@@ -228,14 +228,11 @@ put_outcome(ResultSet *result, int position, const Outcome *outcome)
 	tuplestore_putvalues(result->store, result->desc, values, nulls);
 }
 
-PG_FUNCTION_INFO_V1(booking_book_series);
-
 /*
  * book_series(barber_id, service_id, user_id, first_starts_at, every,
  *			   occurrences, on_conflict, overrides)
  */
-Datum
-booking_book_series(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_book_series, OP_BOOK_SERIES)
 {
 	Series		series = {0};
 	Relation	rel;

@@ -150,15 +150,12 @@ waits_for_shop(const Booked *booked)
 		(service != NULL && service->requires_confirmation);
 }
 
-PG_FUNCTION_INFO_V1(booking_confirm_appointment);
-
 /*
  * confirm_appointment(appointment_id, version).  The hold is looked at again
  * when the row is stored: had it run out in between, somebody may have had a
  * limit of the customer's for which it no longer counted.
  */
-Datum
-booking_confirm_appointment(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_confirm_appointment, OP_CONFIRM_APPOINTMENT)
 {
 	static const StatusChange change = {
 		.function = "confirm_appointment()",
@@ -182,13 +179,10 @@ booking_confirm_appointment(PG_FUNCTION_ARGS)
 	return result;
 }
 
-PG_FUNCTION_INFO_V1(booking_decline_appointment);
-
 /*
  * decline_appointment(appointment_id, reason, version)
  */
-Datum
-booking_decline_appointment(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_decline_appointment, OP_DECLINE_APPOINTMENT)
 {
 	static const StatusChange change = {
 		.function = "decline_appointment()",
@@ -226,13 +220,10 @@ read_canceller(FunctionCallInfo fcinfo, int argno)
 	return given;
 }
 
-PG_FUNCTION_INFO_V1(booking_cancel_appointment);
-
 /*
  * cancel_appointment(appointment_id, reason, cancelled_by, version)
  */
-Datum
-booking_cancel_appointment(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_cancel_appointment, OP_CANCEL_APPOINTMENT)
 {
 	static const StatusChange customers = {
 		.function = "cancel_appointment()",
@@ -267,13 +258,10 @@ booking_cancel_appointment(PG_FUNCTION_ARGS)
 
 /* ---- the day itself ---- */
 
-PG_FUNCTION_INFO_V1(booking_check_in);
-
 /*
  * check_in(appointment_id, version)
  */
-Datum
-booking_check_in(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_check_in, OP_CHECK_IN)
 {
 	static const StatusChange change = {
 		.function = "check_in()",
@@ -289,13 +277,10 @@ booking_check_in(PG_FUNCTION_ARGS)
 	return finish_change(&booked, &change, NULL, NULL);
 }
 
-PG_FUNCTION_INFO_V1(booking_complete_appointment);
-
 /*
  * complete_appointment(appointment_id, version)
  */
-Datum
-booking_complete_appointment(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_complete_appointment, OP_COMPLETE_APPOINTMENT)
 {
 	static const StatusChange change = {
 		.function = "complete_appointment()",
@@ -312,13 +297,10 @@ booking_complete_appointment(PG_FUNCTION_ARGS)
 	return finish_change(&booked, &change, NULL, NULL);
 }
 
-PG_FUNCTION_INFO_V1(booking_mark_no_show);
-
 /*
  * mark_no_show(appointment_id, version)
  */
-Datum
-booking_mark_no_show(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_mark_no_show, OP_MARK_NO_SHOW)
 {
 	static const StatusChange change = {
 		.function = "mark_no_show()",

@@ -331,15 +331,12 @@ static OwnerQuery visit_query = {
 	.argtypes = {INT8OID}
 };
 
-PG_FUNCTION_INFO_V1(booking_book_visit);
-
 /*
  * book_visit(user_id, items, idempotency_key, overrides).  The visit may be an
  * earlier run's, and that newer than the snapshot of a REPEATABLE READ
  * transaction: hence the latest to read it with.
  */
-Datum
-booking_book_visit(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_book_visit, OP_BOOK_VISIT)
 {
 	Visit		visit;
 	Relation	rel;

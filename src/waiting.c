@@ -106,14 +106,11 @@ static OwnerQuery make_wish_query = {
 	TIMESTAMPTZOID}
 };
 
-PG_FUNCTION_INFO_V1(booking_join_waitlist);
-
 /*
  * join_waitlist(user_id, service_id, earliest, latest, barber_id).  The same
  * wish twice at once makes one place: see ensure_user().
  */
-Datum
-booking_join_waitlist(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_join_waitlist, OP_JOIN_WAITLIST)
 {
 	Wish		wish;
 	Refusal		refusal;
@@ -169,13 +166,10 @@ static OwnerQuery leave_query = {
 	.argtypes = {INT8OID}
 };
 
-PG_FUNCTION_INFO_V1(booking_leave_waitlist);
-
 /*
  * leave_waitlist(entry_id)
  */
-Datum
-booking_leave_waitlist(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_leave_waitlist, OP_LEAVE_WAITLIST)
 {
 	Datum		values[3];
 	char		nulls[3] = {' '};
@@ -281,13 +275,10 @@ expire_wishes(void)
 	SPI_finish();
 }
 
-PG_FUNCTION_INFO_V1(booking_expire_holds);
-
 /*
  * expire_holds()
  */
-Datum
-booking_expire_holds(PG_FUNCTION_ARGS)
+MEASURED_FUNCTION(booking_expire_holds, OP_EXPIRE_HOLDS)
 {
 	Expired    *expired;
 	int			count;
