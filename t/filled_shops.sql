@@ -97,7 +97,9 @@ SELECT cancel_appointment(:hold, 'Rain');
 -- Configuration with an end, and without one
 -- ---------------------------------------------------------------------------
 
-INSERT INTO time_off (barber_id, starts_at, ends_at, reason) VALUES (15, pg_temp.at('17:30'), 'infinity', 'Moving');
+-- Somebody's appointment is at risk.
+SELECT book_slot(15, 15, 62, pg_temp.at('17:00'));
+INSERT INTO time_off (barber_id, starts_at, ends_at, reason) VALUES (15, pg_temp.at('17:15'), 'infinity', 'Moving');
 INSERT INTO working_hours (barber_id, weekday, opens, closes, valid_until) VALUES (14, 7, '22:00', '02:00', :'day');
 SELECT ensure_user(E'O''Brien@example.org', E'Bri\u00e1n', NULL);
 REFRESH MATERIALIZED VIEW public.days;
