@@ -414,6 +414,15 @@ CREATE TRIGGER configuration_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCAT
 FOR EACH STATEMENT EXECUTE FUNCTION booking.configuration_changed()$$, t)
 FROM unnest(ARRAY['shops', 'barbers', 'services', 'service_steps', 'barber_services',
 	'working_hours', 'schedule_overrides', 'time_off']) AS t
+UNION ALL
+-- Where logical replication writes, no statement trigger fires, and of the row
+-- triggers only those that are enabled for it.
+SELECT 'trigger', 'configuration_replicated', t, pg_catalog.format($$
+CREATE OR REPLACE TRIGGER configuration_replicated AFTER INSERT OR UPDATE OR DELETE ON booking.%1$I
+FOR EACH ROW EXECUTE FUNCTION booking.configuration_changed();
+ALTER TABLE booking.%1$I ENABLE REPLICA TRIGGER configuration_replicated$$, t)
+FROM unnest(ARRAY['shops', 'barbers', 'services', 'service_steps', 'barber_services',
+	'working_hours', 'schedule_overrides', 'time_off']) AS t
 $schema_parts$;
 COMMENT ON FUNCTION schema_parts() IS
 'The tables, indexes and triggers that setup() makes, in the order it makes them, with their DDL.';
@@ -440,10 +449,13 @@ BEGIN
 		END IF;
 
 		CONTINUE WHEN CASE part.kind
+			-- ENABLE TRIGGER ALL, as pg_restore --disable-triggers ends,
+			-- makes a replica's trigger an ordinary one.
 			WHEN 'trigger' THEN EXISTS (
 				SELECT FROM pg_trigger
 				WHERE tgrelid = format('booking.%I', part.on_table)::regclass
-				AND tgname = part.name)
+				AND tgname = part.name
+				AND (tgenabled <> 'O' OR part.definition !~ 'ENABLE REPLICA'))
 			ELSE to_regclass(format('booking.%I', part.name)) IS NOT NULL
 		END;
 
@@ -460,7 +472,8 @@ BEGIN
 END
 $setup$;
 COMMENT ON FUNCTION setup(regrole) IS
-'Creates the tables, indexes and triggers that are missing, and returns a line for each; nothing that exists is changed.
+'Creates the tables, indexes and triggers that are missing, and returns a line for each; nothing that exists is changed, but for a trigger
+of a logical replica''s that has become an ordinary one.
 owner: the role that shall own new tables (default: the caller). Needs CREATE on schema booking.
 Errors: 42703/42804 (from check_tables) when a table of that name lacks a column or has it with another type.';
 
@@ -799,7 +812,7 @@ COMMENT ON FUNCTION check_steps() IS
 CREATE FUNCTION configuration_changed() RETURNS trigger
 AS 'MODULE_PATHNAME', 'booking_configuration_changed' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION configuration_changed() IS
-'Statement trigger of the configuration tables: makes every backend read them again once the change is committed.';
+'Statement trigger of the configuration tables, and row trigger for what logical replication writes there: makes every backend read them again once the change is committed.';
 
 CREATE FUNCTION check_time_zone() RETURNS trigger
 AS 'MODULE_PATHNAME', 'booking_check_time_zone' LANGUAGE C VOLATILE;
@@ -856,7 +869,8 @@ BEGIN
 			readable := configuration || customers;
 			writable := configuration;
 		WHEN 'monitor' THEN
-			functions := ARRAY['health', 'metrics', 'verify', 'stats_info'];
+			functions := ARRAY['health', 'metrics', 'verify', 'stats_info',
+				'stats_operations', 'stats_outcome_counts', 'stats_cache_counts'];
 			readable := ARRAY['stats', 'stats_outcomes', 'stats_cache'];
 		ELSE
 			RAISE EXCEPTION 'there is no kind "%" of roles', left(kind, 40)

@@ -52,7 +52,8 @@ SELECT test.error('SELECT * FROM booking.available_slots(1, ''2026-03-02'')');
 SELECT test.error('SELECT * FROM booking.book_slot(1, 1, NULL, ''2026-03-02 10:00Z'')');
 SELECT test.error('SELECT * FROM booking.active_services(1)');
 
--- 12 tables, 22 indexes, 6 triggers that guard and keep history, and 8 that watch the configuration: a missing line is a missing promise.
+-- 12 tables, 22 indexes, 6 triggers that guard and keep history, and 16 that watch the configuration, half of them for
+-- what logical replication writes: a missing line is a missing promise.
 SELECT * FROM booking.setup();
 
 -- The second call has nothing to do; a line here would mean that it changes what exists.
@@ -120,6 +121,15 @@ VALUES (10, 10, '2026-03-02 10:15Z', '2026-03-02 10:45Z')$$);
 -- One trigger lost by hand comes back alone.
 DROP TRIGGER zz_guard_before ON booking.appointments;
 DROP INDEX booking.idx_barbers_active;
+SELECT * FROM booking.setup();
+
+-- A trigger that only replication fires has become one that replication does not fire; one that somebody has switched off stays so.
+ALTER TABLE booking.shops ENABLE TRIGGER ALL;
+ALTER TABLE booking.barbers DISABLE TRIGGER ALL;
+SELECT * FROM booking.setup();
+SELECT tgrelid::regclass, tgname, tgenabled FROM pg_trigger
+WHERE NOT tgisinternal AND tgrelid IN ('booking.shops'::regclass, 'booking.barbers'::regclass) ORDER BY tgrelid::regclass::text, tgname;
+ALTER TABLE booking.barbers ENABLE TRIGGER ALL;
 SELECT * FROM booking.setup();
 
 -- ---------------------------------------------------------------------------

@@ -204,7 +204,8 @@ SELECT v.f, v.kind, v.level, test.brief(format('DO $d$ BEGIN CREATE TRIGGER "01"
 	('check_time_zone', 'BEFORE DELETE', 'shops', 'FOR EACH ROW', 'DELETE FROM booking.shops WHERE id = 15001'),
 	('check_time_zone', 'BEFORE UPDATE', 'users', 'FOR EACH ROW', 'UPDATE booking.users SET name = ''x'''),
 	('configuration_changed', 'AFTER INSERT', 'users', 'FOR EACH STATEMENT', 'PERFORM booking.ensure_user(''t@example.org'')'),
-	('configuration_changed', 'AFTER UPDATE', 'shops', 'FOR EACH ROW', 'UPDATE booking.shops SET name = ''x''')
+	('configuration_changed', 'BEFORE UPDATE', 'shops', 'FOR EACH STATEMENT', 'UPDATE booking.shops SET name = ''x'''),
+	('configuration_changed', 'BEFORE UPDATE', 'shops', 'FOR EACH ROW', 'UPDATE booking.shops SET name = ''x''')
 ) v (f, kind, rel, level, statement);
 SELECT test.error('DO $d$ BEGIN CREATE TRIGGER t BEFORE INSERT ON lure FOR EACH ROW EXECUTE FUNCTION booking.guard_before(); INSERT INTO lure VALUES (1); END $d$');
 

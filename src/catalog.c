@@ -467,7 +467,8 @@ catalog_is_table(Relation rel, TableId table)
 /*
  * Whether a trigger fired as its function expects: level and timing as given,
  * and if it is a row trigger, by INSERT or UPDATE; by UPDATE or DELETE where the
- * shape includes TRIGGER_EVENT_DELETE.
+ * shape includes TRIGGER_EVENT_DELETE, by all three where it includes
+ * TRIGGER_EVENT_TRUNCATE.
  */
 static bool
 has_shape(TriggerEvent event, TriggerEvent shape)
@@ -479,7 +480,7 @@ has_shape(TriggerEvent event, TriggerEvent shape)
 		TRIGGER_EVENT_DELETE;
 
 	return (event & level_and_timing) == (shape & level_and_timing) &&
-		(!TRIGGER_FIRED_FOR_ROW(event) ||
+		(!TRIGGER_FIRED_FOR_ROW(event) || TRIGGER_FIRED_BY_TRUNCATE(shape) ||
 		 (event & TRIGGER_EVENT_OPMASK) != unexpected);
 }
 
@@ -587,14 +588,20 @@ booking_check_tables(PG_FUNCTION_ARGS)
 PG_FUNCTION_INFO_V1(booking_configuration_changed);
 
 /*
- * Statement trigger of the configuration tables.  The message reaches every
- * backend, and standbys, at commit; this one at the end of the statement.
+ * Trigger of the configuration tables: for each statement, and for each row
+ * where logical replication writes.  The message reaches every backend, and
+ * standbys, at commit; this one at the end of the statement.
  */
 Datum
 booking_configuration_changed(PG_FUNCTION_ARGS)
 {
-	catalog_check_trigger(fcinfo, SHOPS, CONFIGURATION_TABLES - 1,
-						  TRIGGER_EVENT_AFTER, "configuration_changed");
+	TriggerEvent shape = TRIGGER_EVENT_AFTER;
+
+	if (CALLED_AS_TRIGGER(fcinfo) &&
+		TRIGGER_FIRED_FOR_ROW(((TriggerData *) fcinfo->context)->tg_event))
+		shape |= TRIGGER_EVENT_ROW | TRIGGER_EVENT_TRUNCATE;
+	catalog_check_trigger(fcinfo, SHOPS, CONFIGURATION_TABLES - 1, shape,
+						  "configuration_changed");
 	CacheInvalidateRelcache(((TriggerData *) fcinfo->context)->tg_relation);
 	return PointerGetDatum(NULL);
 }
