@@ -111,6 +111,21 @@ fill_workspace() {
 	chmod -R u+rwX "$workspace/source"
 }
 
+# Gives the worker a file system that a test may fill up, where we may mount
+# one; its directory is in BOOKING_SMALL_DISK.
+mount_small_disk() {
+	local directory=$workspace/small-disk worker
+	worker=$(worker_name)
+	is_root || return 0
+	mkdir "$directory"
+	if mount -t tmpfs -o "size=32m,mode=0700,uid=$(id -u "$worker"),gid=$(id -g "$worker")" \
+		small-disk "$directory" 2>/dev/null; then
+		export BOOKING_SMALL_DISK=$directory
+	else
+		unset BOOKING_SMALL_DISK
+	fi
+}
+
 # Builds in the workspace and makes PG_CONFIG that of the private server.
 build_in_workspace() {
 	local bindir
@@ -128,6 +143,7 @@ discard_workspace() {
 	while read -r lockfile; do
 		as_worker "$pg_ctl" stop -s -m immediate -D "${lockfile%/*}" >/dev/null 2>&1 || true
 	done < <(find "$workspace" -name postmaster.pid)
+	umount --lazy "$workspace/small-disk" 2>/dev/null || true
 	rm -rf "$workspace"
 }
 

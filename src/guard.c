@@ -137,17 +137,14 @@ acquire(LOCKTAG *tag, bool wait)
 
 /*
  * Waits until whoever holds the lock has let go.  All who wait here share the
- * lock, so they go on together and not one by one.
+ * lock, so they go on together and not one by one.  It is the caller's: one that
+ * is cut off just as the lock is granted gives it back when it aborts.
  */
 static void
 wait_until_free(void *tag)
 {
-	ResourceOwner caller = CurrentResourceOwner;
-
-	CurrentResourceOwner = TopTransactionResourceOwner;
 	(void) LockAcquire(tag, ShareLock, false, false);
 	(void) LockRelease(tag, ShareLock, false);
-	CurrentResourceOwner = caller;
 }
 
 static void
