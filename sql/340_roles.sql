@@ -168,6 +168,12 @@ SELECT id AS waits, status FROM booking.book_slot(34001, 34002, 34001, '2026-03-
 SELECT id AS hold, status FROM booking.hold_slot(34001, 34002, 34001, '2026-03-07 11:00Z') \gset
 SELECT test.brief(format('SELECT booking.confirm_appointment(%s)', i)) FROM unnest(ARRAY[:waits, :hold]) i;
 RESET ROLE;
+-- What waits for the shop goes on to, though its service asks for no confirmation by now; a hold then does not.
+SAVEPOINT s;
+UPDATE booking.services SET requires_confirmation = false WHERE id = 34002;
+SET LOCAL ROLE regress_booking_front;
+SELECT test.brief(format('SELECT booking.confirm_appointment(%s)', i)) FROM unnest(ARRAY[:waits, :hold]) i;
+ROLLBACK TO s;
 SET LOCAL ROLE regress_booking_staff;
 SELECT status FROM booking.confirm_appointment(:waits);
 SELECT status FROM booking.confirm_appointment(:hold);
