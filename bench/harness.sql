@@ -53,9 +53,10 @@ BEGIN
 END
 $$;
 
--- The same of our own functions, with booking.track on and off by turns, so that
--- whatever else the machine does falls on both.  Medians of the turns; an error
--- if other calls were counted than those of the turns with it on.
+-- The same of our own functions, with booking.track on and off by turns (on, off,
+-- off, on), so that whatever else the machine does falls on both.  The medians
+-- are those of four turns and of their quotients.  It is an error if other calls
+-- were counted than those of the turns with it on.
 CREATE FUNCTION bench.microseconds_tracked_or_not(query text, seconds float, OUT tracked float, OUT untracked float)
 LANGUAGE plpgsql
 SET enable_memoize = off
@@ -65,24 +66,30 @@ DECLARE
 	counting text := format('SELECT count(starts_at) FROM (%s) AS slots', query);
 	until timestamptz := clock_timestamp() + make_interval(secs => seconds);
 	started timestamptz;
-	questions int := 500;
+	questions int := 100;
+	answers int;
 	turns int := 0;
 	times float[] := '{}';
 BEGIN
 	EXECUTE counting USING questions;
 	PERFORM booking.stats_reset();
-	WHILE clock_timestamp() < until OR turns % 2 = 1 LOOP
-		PERFORM set_config('booking.track', CASE turns % 2 WHEN 0 THEN 'on' ELSE 'off' END, true);
+	WHILE clock_timestamp() < until OR turns % 4 <> 0 LOOP
+		PERFORM set_config('booking.track', CASE WHEN turns % 4 IN (0, 3) THEN 'on' ELSE 'off' END, true);
 		started := clock_timestamp();
-		EXECUTE counting USING questions;
+		EXECUTE counting INTO answers USING questions;
 		times := times || extract(epoch FROM clock_timestamp() - started) * 1e6 / questions;
 		turns := turns + 1;
+		ASSERT answers >= questions, 'calls without an answer';
 	END LOOP;
 	ASSERT (SELECT sum(calls) FROM booking.stats) = turns / 2 * questions, 'statistics count wrong';
-	SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY us) FILTER (WHERE turn % 2 = 1),
-		percentile_cont(0.5) WITHIN GROUP (ORDER BY us) FILTER (WHERE turn % 2 = 0)
+	SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY us_on),
+		percentile_cont(0.5) WITHIN GROUP (ORDER BY us_on) * percentile_cont(0.5) WITHIN GROUP (ORDER BY us_off / us_on)
 	INTO tracked, untracked
-	FROM unnest(times) WITH ORDINALITY AS t (us, turn);
+	FROM (
+		SELECT avg(us) FILTER (WHERE turn % 4 IN (0, 3)) AS us_on, avg(us) FILTER (WHERE turn % 4 IN (1, 2)) AS us_off
+		FROM (SELECT us, n - 1 AS turn FROM unnest(times) WITH ORDINALITY AS t (us, n)) AS turns
+		GROUP BY turn / 4
+	) AS fours;
 END
 $$;
 
@@ -117,6 +124,9 @@ BEGIN
 	RETURN result;
 END
 $$;
+
+-- The times that stats_book books, each one of its own, as scripts/book/ has them
+CREATE SEQUENCE bench.bookings MINVALUE 0;
 
 -- Numbers the tries of a fight.  Unlogged, so that to draw a number is no write.
 CREATE UNLOGGED SEQUENCE bench.tries MINVALUE 0;
