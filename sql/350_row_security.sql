@@ -183,8 +183,12 @@ SELECT count(*) > 0 AS undone FROM booking.disable_row_security();
 SET LOCAL booking.user_id = '35101';
 SELECT * FROM test.calls_about(35002, '35102', 35202);
 SELECT test.brief('SELECT * FROM booking.get_barber_availability(35001, ''2026-03-02'')'), test.brief('SELECT * FROM booking.appointments_at_risk(35001)');
+SELECT test.brief('SELECT * FROM booking.business_metrics(35001, ''2026-03-02'')');
 SELECT test.error('SELECT booking.book_slot(35001, 35001, 35101, ''2026-03-02 20:00Z'', NULL, ''{hours}'')');
 SET LOCAL booking.user_id = '';
+SET LOCAL booking.shop_id = '35001';
+SELECT test.brief('SELECT * FROM booking.business_metrics(35001, ''2026-03-02'')'), test.brief('SELECT * FROM booking.business_metrics(35002, ''2026-03-02'')');
+SET LOCAL booking.shop_id = '';
 SELECT test.brief('SELECT booking.cancel_appointment(35002)');
 ROLLBACK TO s;
 

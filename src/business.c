@@ -232,6 +232,7 @@ MEASURED_FUNCTION(booking_business_metrics, OP_BUSINESS_METRICS)
 
 	require_argument(fcinfo, 0, "shop_id");
 	require_argument(fcinfo, 1, "from_date");
+	require_shop_view(PG_GETARG_INT64(0));
 	read_date_range(fcinfo, 1, 2, &from_date, &to_date);
 	find_days(PG_GETARG_INT64(0), from_date, to_date, &days);
 	values[0] = PG_GETARG_DATUM(0);
