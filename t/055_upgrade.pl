@@ -9,7 +9,6 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib $FindBin::RealBin;
 use FilledShops;
-use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -116,10 +115,7 @@ sub make_next_version
 }
 
 install('this version');
-my $node = PostgreSQL::Test::Cluster->new('upgraded', install_path => "$work/copy" . ($bindir =~ s/\/bin$//r));
-$node->init(extra => [ '--encoding=UTF8', '--locale=C' ]);
-$node->append_conf('postgresql.conf', "jit = off\n");
-$node->start;
+my $node = start_server('upgraded', install_path => "$work/copy" . ($bindir =~ s/\/bin$//r));
 fill_shops($node, 'postgres');
 $node->safe_psql('postgres', q{
 	CREATE ROLE front LOGIN;
