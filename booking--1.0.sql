@@ -418,7 +418,7 @@ UNION ALL
 -- Where logical replication writes, no statement trigger fires, and of the row
 -- triggers only those that are enabled for it.
 SELECT 'trigger', 'configuration_replicated', t, pg_catalog.format($$
-CREATE OR REPLACE TRIGGER configuration_replicated AFTER INSERT OR UPDATE OR DELETE ON booking.%1$I
+CREATE OR REPLACE TRIGGER configuration_replicated AFTER INSERT OR DELETE OR UPDATE ON booking.%1$I
 FOR EACH ROW EXECUTE FUNCTION booking.configuration_changed();
 ALTER TABLE booking.%1$I ENABLE REPLICA TRIGGER configuration_replicated$$, t)
 FROM unnest(ARRAY['shops', 'barbers', 'services', 'service_steps', 'barber_services',

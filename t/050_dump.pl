@@ -28,6 +28,8 @@ $node->safe_psql(
 	GRANT SELECT ON booking.services TO front;
 	ALTER TABLE public.rings OWNER TO keeper});
 
+my @run_script = ('psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-o', "$files/out", '-f');
+
 sub run_ok
 {
 	my ($name, @command) = @_;
@@ -71,7 +73,7 @@ sub is_restored
 
 run_ok('pg_dump', 'pg_dump', '-f', "$files/plain.sql", 'source');
 new_database('plain');
-run_ok('psql takes it', 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-o', "$files/out", '-f', "$files/plain.sql", 'plain');
+run_ok('psql takes it', @run_script, "$files/plain.sql", 'plain');
 is_restored('plain', 'pg_dump | psql');
 
 run_ok('pg_dump -Fc', 'pg_dump', '-Fc', '-f', "$files/custom", 'source');
@@ -80,11 +82,15 @@ run_ok('pg_restore -j2 takes it', 'pg_restore', '-e', '-j2', '-d', 'parallel', "
 is_restored('parallel', 'pg_restore -j2');
 
 # A front, and what was taken from everybody else.
-my $free = $node->safe_psql('parallel', q{SELECT barber_id, '''' || starts_at || '''' FROM booking.next_slots(8, now() + interval '2 days')});
-my ($barber, $at) = split /\|/, $free;
-is($node->safe_psql('parallel', "SELECT status FROM booking.book_slot($barber, 8, 99, $at)", extra_params => [ '-U', 'front' ]),
-	'confirmed', 'the front may book');
-my ($status, $out, $err) = $node->psql('parallel', 'SELECT booking.free_time(1, current_date)', extra_params => [ '-U', 'front' ]);
+my @as_front = (extra_params => [ '-U', 'front' ]);
+is( $node->safe_psql(
+		'parallel',
+		q{SELECT b.status FROM booking.next_slots(8, now() + interval '2 days') n,
+			booking.book_slot(n.barber_id, 8, 99, n.starts_at) b},
+		@as_front),
+	'confirmed',
+	'the front may book');
+my ($status, $out, $err) = $node->psql('parallel', 'SELECT booking.free_time(1, current_date)', @as_front);
 like($err, qr/permission denied for function free_time/, 'and may not do what it may not do in the source');
 
 # ---------------------------------------------------------------------------
@@ -99,8 +105,7 @@ sub restore_schema
 {
 	my ($database) = @_;
 	new_database($database);
-	return run_ok("the schema, into $database",
-		'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-o', "$files/out", '-f', "$files/schema.sql", $database);
+	return run_ok("the schema, into $database", @run_script, "$files/schema.sql", $database);
 }
 
 restore_schema('guarded');
@@ -135,7 +140,8 @@ is_restored('unguarded', 'without triggers');
 # The tables' owner, who is no superuser
 # ---------------------------------------------------------------------------
 
-run_ok('the owner dumps the tables', 'pg_dump', '-U', 'keeper', '-Fc', '-a', '-t', 'booking.*', '-f', "$files/owned", 'source');
+run_ok('the owner dumps the tables',
+	'pg_dump', '-U', 'keeper', '-Fc', '-a', '-t', 'booking.*', '-f', "$files/owned", 'source');
 restore_schema('owned');
 $node->safe_psql('owned', 'ALTER TABLE booking.appointments DISABLE TRIGGER set_front');
 run_ok('the owner restores their rows', @restore_rows, 'owned', '-U', 'keeper', "$files/owned");

@@ -19,11 +19,13 @@ my $rows = rows($node, 'postgres');
 
 # A session that was there first, and has looked and booked.
 my $session = $node->background_psql('postgres', on_error_stop => 0);
-my $book = q{SELECT b.status FROM booking.next_slots(8, now() + interval '1 day') n, booking.book_slot(n.barber_id, 8, 99, n.starts_at) b};
+my $book = q{SELECT b.status FROM booking.next_slots(8, now() + interval '1 day') n,
+	booking.book_slot(n.barber_id, 8, 99, n.starts_at) b};
 $session->query("BEGIN; $book; ROLLBACK");
 
 my ($status, $out, $err) = $node->psql('postgres', "\\set VERBOSITY verbose\nDROP EXTENSION booking");
-like($err, qr/2BP01.*trigger zz_guard_before on table booking.appointments depends on function/s, 'DROP EXTENSION is refused');
+like($err, qr/2BP01.*trigger zz_guard_before on table booking.appointments depends on function/s,
+	'DROP EXTENSION is refused');
 same_list(rows($node, 'postgres'), $rows, 'refused: every row is there');
 
 $node->safe_psql('postgres', 'DROP EXTENSION booking CASCADE');
@@ -42,9 +44,14 @@ like($session->{stderr}, qr/function booking.next_slots.* does not exist/, 'and 
 $session->{stderr} = '';
 
 $node->safe_psql('postgres', 'CREATE EXTENSION booking');
-is($node->safe_psql('postgres', q{SELECT count(*) FROM booking.setup() s WHERE s !~ '^created trigger'}), 0, 'setup() has only triggers to make');
-is($node->safe_psql('postgres', q{SELECT count(*) FROM booking.schema_parts() p WHERE kind = 'trigger' AND NOT EXISTS (
-		SELECT FROM pg_trigger WHERE tgname = p.name AND tgrelid = ('booking.' || p.on_table)::regclass)}), 0, 'and makes them all');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM booking.setup() s WHERE s !~ '^created trigger'}),
+	0, 'setup() has only triggers to make');
+is( $node->safe_psql(
+		'postgres', q{
+		SELECT count(*) FROM booking.schema_parts() p WHERE kind = 'trigger' AND NOT EXISTS (
+			SELECT FROM pg_trigger WHERE tgname = p.name AND tgrelid = ('booking.' || p.on_table)::regclass)}),
+	0,
+	'and makes them all');
 guards_and_books($node, 'postgres', 'guarded again');
 is($session->query($book), 'confirmed', 'the session that was there all the time books');
 is($session->query($overlap), '', 'and is guarded');

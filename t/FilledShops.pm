@@ -16,11 +16,16 @@ use Test::More;
 
 our @EXPORT = qw(start_server fill_shops rows answers same_list guards_and_books);
 
-# A new server; the parameters are those of Cluster's init.
+# A new server.  install_path is of another installation; the other parameters are
+# those of Cluster's init.
 sub start_server
 {
 	my ($name, %parameters) = @_;
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $install = delete $parameters{install_path};
+
+	# Cluster adds the installation's own to it.
+	$ENV{LD_LIBRARY_PATH} //= '';
+	my $node = PostgreSQL::Test::Cluster->new($name, $install ? (install_path => $install) : ());
 
 	$node->init(extra => [ '--encoding=UTF8', '--locale=C' ], %parameters);
 	$node->append_conf('postgresql.conf', "jit = off\nautovacuum = off\n");
