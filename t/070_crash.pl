@@ -78,13 +78,21 @@ sub busy_backend
 		ORDER BY state = 'active' AND query LIKE '%%booking.%%' DESC, random() LIMIT 1}, load_pattern());
 }
 
+sub killed_backends { return scalar(() = slurp_file($node->logfile) =~ /was terminated by signal 9/g); }
+
 sub kill_backend
 {
 	my $session = $node->background_psql('postgres', on_error_stop => 0);
 	my $pid = $session->query('SELECT pg_backend_pid()');
 	$session->query(sprintf("BEGIN; SELECT FROM booking.book_slot(%s, 1, %s, 'unfinished')", $barber, quiet_start('12:00')));
 	is(book('12:00'), '55P03', 'an unfinished booking blocks its time');
-	kill 'KILL', busy_backend() || $pid;
+	# One that ends by itself just then is no crash.
+	my $killed = killed_backends();
+	while (killed_backends() == $killed)
+	{
+		kill 'KILL', (eval { busy_backend() } || $pid);
+		sleep 0.3;
+	}
 	eval { $session->quit };
 	return;
 }
@@ -98,12 +106,11 @@ my @free = ('07:00', '08:30', '09:30');
 foreach my $crash (sort keys %crashes)
 {
 	start_load($node);
-	sleep 2;
-	my $started = sql('SELECT pg_postmaster_start_time()');
+	sleep 1.5;
 	$crashes{$crash}->();
 	wait_for_server($node);
 	my @before = grep { $_->{state} eq 'done' } transcript();
-	sleep 1.5;
+	sleep 1;
 	is(finish_load(), 0, "$crash: no client waited for ever");
 
 	my @requests = transcript();
@@ -115,7 +122,7 @@ foreach my $crash (sort keys %crashes)
 like(book('12:00', 'unfinished'), qr/^\d+$/, 'an unfinished booking is gone with its session');
 
 my $log = slurp_file($node->logfile);
-is(scalar(() = $log =~ /was terminated by signal 9/g), 2, 'two backends were killed');
+is(killed_backends(), 2, 'two backends were killed');
 is(scalar(() = $log =~ /received immediate shutdown request/g), 1, 'and the server was shut down once');
 is(scalar(() = $log =~ /redo done/g), 3, 'it recovered from its log three times');
 
