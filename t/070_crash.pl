@@ -78,13 +78,21 @@ sub busy_backend
 		ORDER BY state = 'active' AND query LIKE '%%booking.%%' DESC, random() LIMIT 1}, load_pattern());
 }
 
+sub killed_backends { return scalar(() = slurp_file($node->logfile) =~ /was terminated by signal 9/g); }
+
 sub kill_backend
 {
 	my $session = $node->background_psql('postgres', on_error_stop => 0);
 	my $pid = $session->query('SELECT pg_backend_pid()');
 	$session->query(sprintf("BEGIN; SELECT FROM booking.book_slot(%s, 1, %s, 'unfinished')", $barber, quiet_start('12:00')));
 	is(book('12:00'), '55P03', 'an unfinished booking blocks its time');
-	kill 'KILL', busy_backend() || $pid;
+	# One that ends by itself just then is no crash.
+	my $killed = killed_backends();
+	while (killed_backends() == $killed)
+	{
+		kill 'KILL', (eval { busy_backend() } || $pid);
+		sleep 0.3;
+	}
 	eval { $session->quit };
 	return;
 }
@@ -98,12 +106,11 @@ my @free = ('07:00', '08:30', '09:30');
 foreach my $crash (sort keys %crashes)
 {
 	start_load($node);
-	sleep 2;
-	my $started = sql('SELECT pg_postmaster_start_time()');
+	sleep 1.5;
 	$crashes{$crash}->();
 	wait_for_server($node);
 	my @before = grep { $_->{state} eq 'done' } transcript();
-	sleep 1.5;
+	sleep 1;
 	is(finish_load(), 0, "$crash: no client waited for ever");
 
 	my @requests = transcript();
@@ -115,7 +122,7 @@ foreach my $crash (sort keys %crashes)
 like(book('12:00', 'unfinished'), qr/^\d+$/, 'an unfinished booking is gone with its session');
 
 my $log = slurp_file($node->logfile);
-is(scalar(() = $log =~ /was terminated by signal 9/g), 2, 'two backends were killed');
+is(killed_backends(), 2, 'two backends were killed');
 is(scalar(() = $log =~ /received immediate shutdown request/g), 1, 'and the server was shut down once');
 is(scalar(() = $log =~ /redo done/g), 3, 'it recovered from its log three times');
 
@@ -131,50 +138,44 @@ complaints_are($node, '57P01', '57P02', '57P03');
 # The checks see what they look for
 # ---------------------------------------------------------------------------
 
-sub finds
-{
-	my ($name, $expected, $tamper, @made_up) = @_;
-	my %found = unsound($node, [ transcript(), @made_up ], tamper => $tamper);
-	is(join('; ', sort keys %found), $expected, "the checks see $name");
-	return;
-}
-
-my $overlap = 'no two live appointments of a barber overlap';
-my $as_it_was = 'and as it was acknowledged last';
-my $history = 'every change has its history';
-my $raw = 'SET LOCAL session_replication_role = replica; ';
-my @verify = sql("SELECT to_regprocedure('booking.verify(boolean)') IS NOT NULL") eq 't' ? ('booking.verify() finds nothing') : ();
-
 sub acknowledged
 {
 	my ($key, @row) = @_;
 	return { key => $key, kind => 'book', state => 'done', rows => [ \@row ] };
 }
 
+sub finds
+{
+	my ($name, $expected, $tamper, @made_up) = @_;
+	my %found = unsound($node, [ transcript(), @made_up ], tamper => $tamper);
+	ok($found{$expected}, "the checks see $name") or diag('they see: ' . join('; ', sort keys %found));
+	return;
+}
+
+# SQL that deletes an appointment behind everybody's back
+sub lose { return "SET LOCAL session_replication_role = replica; DELETE FROM booking.appointments WHERE id = ($_[0])"; }
+
 finds('a booking that is not there', 'every acknowledged booking is there', '',
 	acknowledged('made up', 987654321, 1, 'confirmed', 1, 0));
-finds('a cancellation that is not there', $as_it_was, '',
+finds('a cancellation that is not there', 'and as it was acknowledged last', '',
 	acknowledged('commit', split(/\|/, sql(q{SELECT id, version + 1, 'cancelled', barber_id, extract(epoch FROM starts_at)::bigint
 		FROM booking.appointments WHERE idempotency_key = 'commit'}))));
-
-{
-	my %found = unsound($node, [ transcript() ], tamper => $raw . q{
+finds('a booking that nobody was told of', 'nothing that was refused is there, nor what was asked for later or never',
+	"UPDATE booking.appointments SET idempotency_key = 'c0-0-0-0' WHERE idempotency_key = 'commit'");
+finds('an overlap', 'no two live appointments of a barber overlap', q{
+SET LOCAL session_replication_role = replica;
 INSERT INTO booking.appointments (barber_id, service_id, starts_at, ends_at, busy_from, busy_until)
 SELECT barber_id, service_id, starts_at, ends_at, busy_from, busy_until FROM booking.appointments WHERE idempotency_key = 'commit'});
-	ok($found{$overlap}, 'the checks see an overlap');
-	%found = unsound($node, [ transcript() ], tamper => $raw
-		  . q{DELETE FROM booking.appointments WHERE id IN (SELECT max(id) FROM booking.appointments WHERE part_of IS NOT NULL AND version = 1)});
-	ok($found{'every appointment in steps has all its parts, in one status and in their places'}, 'the checks see a lost part');
-	%found = unsound($node, [ transcript() ], tamper => $raw
-		  . q{DELETE FROM booking.appointments WHERE idempotency_key = (SELECT max(idempotency_key) FROM booking.appointments WHERE idempotency_key LIKE '%-other')});
-	ok($found{'every transaction of two bookings is there as a whole'}, 'the checks see half a transaction');
-	%found = unsound($node, [ transcript() ], tamper => $raw
-		  . q{DELETE FROM booking.appointments WHERE idempotency_key = (SELECT max(idempotency_key) FROM booking.appointments WHERE idempotency_key ~ '-visit.$')
-AND id <> visit_id; DELETE FROM booking.appointments WHERE id = (SELECT max(id) FROM booking.appointments WHERE visit_id = (SELECT max(visit_id) FROM booking.appointments WHERE idempotency_key ~ '-visit.$'))});
-	ok($found{'every visit is there as a whole'}, 'the checks see half a visit');
-	%found = unsound($node, [ transcript() ], tamper => q{SELECT pg_advisory_xact_lock(1)});
-	ok($found{'no lock is left but those of prepared transactions'}, 'the checks see a lock');
-}
+finds('half a visit', 'every visit is there as a whole',
+	lose(q{SELECT min(o.id) FROM booking.appointments k JOIN booking.appointments o ON o.visit_id = k.visit_id AND o.id <> k.id
+		WHERE k.idempotency_key ~ '-visit\d$'}));
+finds('a lost part', 'every appointment in steps has all its parts, in one status and in their places',
+	lose('SELECT max(id) FROM booking.appointments WHERE part_of IS NOT NULL'));
+finds('half a transaction', 'every transaction of two bookings is there as a whole',
+	lose(q{SELECT max(id) FROM booking.appointments WHERE idempotency_key LIKE '%-other'}));
+finds('a change without its history', 'every change has its history',
+	'DELETE FROM booking.appointment_history WHERE id = (SELECT max(id) FROM booking.appointment_history)');
+finds('a lock', 'no lock is left but those of prepared transactions', 'SELECT pg_advisory_xact_lock(1)');
 
 # A commit that nobody waited for, and a crash before it is written.
 {

@@ -217,7 +217,9 @@ sub book_free
 sub can_book
 {
 	my ($who, $whose) = @_;
-	return $who->query(book_free()) =~ /^booked \d+$/ ? '' : "$whose cannot book";
+	my $out = $who->query(book_free());
+	$who->{stderr} = '';
+	return $out =~ /^booked \d+$/ ? '' : "$whose cannot book";
 }
 
 # What is wrong after a call was cut off in a subtransaction, and the

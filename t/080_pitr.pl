@@ -48,6 +48,7 @@ start_load($node);
 sleep 1;
 $node->command_ok([ 'pg_basebackup', '-h', $node->host, '-p', $node->port, '-D', "$base/backup", '-c', 'fast', '-X', 'none', '--no-sync' ],
 	'a base backup while clients book');
+$node->command_ok([ 'pg_verifybackup', '-n', "$base/backup" ], 'whose files are whole');
 sleep 1.5;
 my ($point, $time, $us) = split /\|/, query($node,
 	q{SELECT pg_create_restore_point('before the disaster') - '0/0', now, (extract(epoch FROM now) * 1000000)::bigint FROM clock_timestamp() AS now});
