@@ -50,6 +50,8 @@ CREATE TABLE stress.joined (entry bigint);
 CREATE TABLE stress.left (entry bigint);
 CREATE TABLE stress.worked (writer text);
 CREATE TABLE stress.kept_locks (writer text);
+-- Customers who were over the limit when they looked themselves.
+CREATE TABLE stress.over_limit (customer bigint);
 -- Every serving that was committed.
 CREATE TABLE stress.served (entry bigint, appointment bigint);
 CREATE FUNCTION stress.served() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -135,7 +137,8 @@ GROUP BY barber_id, service_id, starts_at, capacity HAVING count(*) > capacity},
 		finds => $live . q{
 SELECT user_id FROM live JOIN booking.shops h ON h.id = 1
 WHERE part_of IS NULL AND user_id <= 12 AND ends_at > clock_timestamp()
-GROUP BY user_id, max_active_per_user HAVING count(*) > max_active_per_user},
+GROUP BY user_id, max_active_per_user HAVING count(*) > max_active_per_user
+UNION ALL SELECT customer FROM stress.over_limit},
 		break => rows_of(map { [ $_, 1, 8, "0$_:00", 30 ] } 1 .. 4),
 	},
 	{
@@ -329,10 +332,10 @@ my %calls_of_customers = (
 			  . " WHERE a.status = 'pending' ORDER BY random() LIMIT 1))");
 	},
 	'confirm_appointment, at the last moment' => sub {
-		my $milliseconds = one_of(30, 60);
+		my $milliseconds = one_of(40, 80);
 		return "\\unset held\nSELECT id AS held FROM booking.hold_slot(NULL, 2, " . customer() . ", " . offered('NULL', 2, 'NULL')
 		  . ", interval '$milliseconds ms') \\gset\n"
-		  . sprintf("\\if :{?held}\nSELECT pg_sleep(%.4f);\n", ($milliseconds - 1 - rand(6)) / 1000)
+		  . sprintf("\\if :{?held}\nSELECT pg_sleep(%.4f);\n", ($milliseconds - rand(25)) / 1000)
 		  . asks('confirm_appointment(:held)') . "\\endif\n";
 	},
 	reschedule_appointment => sub {
@@ -522,10 +525,27 @@ my %others = (
 
 $node->safe_psql(
 	'postgres', q{
-CREATE FUNCTION stress.thin_out() RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION stress.give_up(id bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-	PERFORM booking.cancel_appointment(stress.one('confirmed'), 'thinned out', 'shop');
+	PERFORM booking.cancel_appointment(id, 'given up', 'shop');
 EXCEPTION WHEN SQLSTATE 'SL009' OR no_data_found OR null_value_not_allowed THEN
+END
+$$;
+-- Makes room for one more appointment of a customer, once there is none.
+CREATE FUNCTION stress.make_room(customer int) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	active bigint[] := ARRAY(SELECT id FROM booking.appointments
+		WHERE user_id = customer AND part_of IS NULL AND ends_at > clock_timestamp()
+		AND (status IN ('confirmed', 'checked_in')
+			OR (status = 'pending' AND coalesce(hold_expires_at > clock_timestamp(), true)))
+		ORDER BY random());
+BEGIN
+	IF cardinality(active) > 3 THEN
+		INSERT INTO stress.over_limit VALUES (customer);
+	END IF;
+	IF cardinality(active) >= 3 THEN
+		PERFORM stress.give_up(active[1]);
+	END IF;
 END
 $$;
 });
@@ -536,17 +556,18 @@ my $clock = "SELECT (extract(epoch FROM clock_timestamp()) * 100)::bigint % 1000
 sub tells { my ($writer) = @_; return "INSERT INTO stress.told SELECT '$writer', 'fight', stress.only(:id) WHERE :id > 0;\n"; }
 sub tries { my ($arguments) = @_; return "SELECT coalesce(appointment_id, 0) AS id FROM booking.try_book_slot($arguments) \\gset\n"; }
 
-my %fights = (
+my %fights_of_customers = (
 	# for the last appointment of a customer, and for their time
-	customer => $clock . "\\set day random(0, 2)\n\\set n random(0, 31)\n\\set barber random(1, 4)\n"
-	  . tries(":barber, 2, 1 + :k % 4, $at") . tells('try_book_slot, of one customer'),
+	customer => $clock . "\\set customer 1 + :k % 4\n\\set day random(0, 2)\n\\set n random(0, 31)\n\\set barber random(1, 4)\n"
+	  . tries(":barber, 2, :customer, $at") . tells('try_book_slot, of one customer') . "SELECT stress.make_room(:customer);\n");
+my %fights = (
 	# for the last appointment of a barber's day
 	day => $clock . "\\set day :k % 3\n\\set n random(0, 31)\n"
 	  . tries("3 + :k % 2, 2, NULL, $at") . tells('try_book_slot, of one day'),
 	# for the last seat
 	seat => $clock . "\\set day :k % 3\n\\set n :k / 3 % 2 * 4\n"
 	  . tries("1 + :k % 2, 4, NULL, $at") . tells('try_book_slot, of one group'),
-	thin_out => "SELECT stress.thin_out();\nSELECT stress.thin_out();\nSELECT booking.expire_holds() AS expired \\gset\n"
+	give_up => "SELECT stress.give_up(stress.one('confirmed'));\nSELECT booking.expire_holds() AS expired \\gset\n"
 	  . "INSERT INTO stress.worked SELECT 'expire_holds' WHERE :expired > 0;\n");
 
 # ---------------------------------------------------------------------------
@@ -557,7 +578,8 @@ my ($customers, $staff) = (transactions(%calls_of_customers), transactions(%call
 my $raw = { %{ transactions(%inserts) }, %others };
 
 stop_in($seconds);
-start_pgbench('caller', 4, %fights);
+start_pgbench('caller', 3, %fights_of_customers);
+start_pgbench('caller', 3, %fights);
 start_psql('caller', 'postgres', $customers) foreach 1 .. 8;
 start_psql('caller', 'postgres', $staff) foreach 1 .. 3;
 start_psql('writer', 'postgres', $raw) foreach 1 .. 3;
