@@ -336,7 +336,7 @@ CREATE TABLE booking.waitlist (
 	appointment_id bigint REFERENCES booking.appointments ON DELETE SET NULL,
 	joined_at timestamptz NOT NULL DEFAULT now(),
 	served_at timestamptz,
-	CONSTRAINT waitlist_status CHECK (status IN ('waiting', 'served', 'left')),
+	CONSTRAINT waitlist_status CHECK (status IN ('waiting', 'served', 'left', 'expired')),
 	CONSTRAINT waitlist_wish CHECK (earliest < latest)
 )$$),
 ('index', 'idx_barbers_active', 'barbers', $$
@@ -603,7 +603,7 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION book_series(bigint, bigint, bigint, timestamptz, interval, int, text, text[]) IS
 'Books 1 to 200 occurrences at the same wall-clock time of the shop, every so many days, weeks or months (at least a day), counted from the first.
 on_conflict fail: all or nothing, with the error of the first that is refused; skip: books what it can and says which failed and why.
-Appointments of a series share a series_id. Errors as book_slot.';
+Appointments of a series share a series_id. Errors as book_slot; 22008 a series that runs out of the calendar.';
 
 -- ---------------------------------------------------------------------------
 -- Writes: changing an appointment
@@ -668,7 +668,7 @@ CREATE FUNCTION expire_holds() RETURNS int
 AS 'MODULE_PATHNAME', 'booking_expire_holds' LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION expire_holds() IS
-'Housekeeping: marks holds that have run out as expired, gives their time to the waitlist, and returns how many appointments there were. Availability does not depend on it.
+'Housekeeping: marks holds that have run out as expired, gives their time to the waitlist, and returns how many appointments there were. Wishes on the waitlist that are past are marked as expired too. Availability does not depend on it.
 Holds that another transaction is changing are left for the next call. Call it from pg_cron, or any timer.';
 
 CREATE FUNCTION join_waitlist(user_id bigint, service_id bigint, earliest timestamptz, latest timestamptz,

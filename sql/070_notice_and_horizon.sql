@@ -98,6 +98,23 @@ SELECT test.error('SET booking.now = ''yesterday, or so''');
 -- A name that is not ours in our prefix is a typo too.
 SELECT test.brief('SET booking.nwo = ''2026-03-02 09:30Z''');
 
+-- A zone in any form: a name, one word or more, an abbreviation, a number; but one, and of those there are.
+SELECT left(v.zone, 20) AS zone, left(test.brief(format('SET booking.now = ''2026-03-02 09:30 %s''', v.zone)), 80) AS answer FROM unnest(ARRAY['Japan', 'singapore', 'America/New_York', 'EST5EDT', 'est', 'Z',
+	'+05:30', '-0330', 'Japan UTC', 'Z +00', '+00 -01', 'Nowhere', 'DST', repeat('x', 200), repeat(' ', 200)]) WITH ORDINALITY v (zone, n) ORDER BY n;
+SAVEPOINT zone;
+SET LOCAL booking.now = '2026-03-02 09:30 Japan';
+SHOW booking.now;
+ROLLBACK TO zone;
+-- A parallel worker takes it over, whatever it was written in: it may read this setting before DateStyle and the zones.
+CREATE TABLE test.large WITH (parallel_workers = 2) AS SELECT n FROM generate_series(1, 10) n;
+SET LOCAL min_parallel_table_scan_size = 0;
+SET LOCAL DateStyle = 'SQL, DMY';
+SET LOCAL booking.now = '02/03/2026 09:30:00.5 EST';
+CREATE INDEX ON test.large (n);
+SHOW booking.now;
+SET LOCAL DateStyle = 'ISO';
+DROP TABLE test.large;
+
 -- Only a superuser may set it: whoever can say what time it is can book the past.
 CREATE ROLE regress_booking_guest;
 SET LOCAL ROLE regress_booking_guest;

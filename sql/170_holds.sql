@@ -189,6 +189,18 @@ SELECT * FROM pg_temp.stored(17001);
 SET booking.now = '2026-03-01 12:00Z';
 ROLLBACK TO s;
 
+-- A hold is a promise: no rule is asked again, whatever has become of the service, the barber, the customer and the hours meanwhile.
+SAVEPOINT s;
+SELECT id AS hold FROM booking.hold_slot(17001, 17001, 17001, '2026-03-02 09:00Z') \gset
+UPDATE booking.services SET is_active = false WHERE id = 17001;
+UPDATE booking.barbers SET is_active = false WHERE id = 17001;
+UPDATE booking.users SET is_active = false WHERE id = 17001;
+UPDATE booking.shops SET is_active = false, max_active_per_user = 1, min_notice_minutes = 525600 WHERE id = 17001;
+DELETE FROM booking.barber_services WHERE barber_id = 17001;
+DELETE FROM booking.working_hours WHERE barber_id = 17001;
+SELECT status, version FROM booking.confirm_appointment(:hold);
+ROLLBACK TO s;
+
 -- ---------------------------------------------------------------------------
 -- Declining
 -- ---------------------------------------------------------------------------
@@ -211,6 +223,10 @@ SET booking.now = '2026-03-01 12:15Z';
 SELECT status FROM booking.decline_appointment(:hold, '');
 SELECT cancel_reason = '' AS empty FROM booking.appointments WHERE id = :hold;
 SET booking.now = '2026-03-01 12:00Z';
+-- A reason is text and nothing else.
+SELECT n, (booking.decline_appointment((booking.hold_slot(17001, 17001, 17001, '2026-03-02 09:00Z')).id, r)).status
+FROM unnest(ARRAY[E'O\'Hara\'); DELETE FROM booking.users; --', E'%s\n\\', repeat('x', 100000)]) WITH ORDINALITY v (r, n) ORDER BY n;
+SELECT length(cancel_reason), left(cancel_reason, 40) FROM booking.appointments WHERE barber_id = 17001 AND starts_at = '2026-03-02 09:00Z' ORDER BY id DESC LIMIT 3;
 -- What has been confirmed is cancelled, not declined.
 SELECT id AS confirmed FROM booking.book_slot(17001, 17001, 17001, '2026-03-02 09:00Z') \gset
 SELECT v.arguments, test.brief(format('SELECT booking.decline_appointment(' || v.arguments || ')', :confirmed)) FROM (VALUES
@@ -323,6 +339,24 @@ SELECT id, status FROM booking.appointments WHERE id IN (17052, 17053) ORDER BY 
 ROLLBACK TO s;
 SELECT pg_temp.locks();
 
+ROLLBACK;
+
+-- A hold that runs out while it is being confirmed is not confirmed: others may have booked what it no longer counted for.
+BEGIN;
+INSERT INTO booking.shops (id, name) VALUES (17071, 'Slow');
+INSERT INTO booking.barbers (id, shop_id, name) VALUES (17071, 17071, 'Io');
+INSERT INTO booking.services (id, shop_id, name, duration_minutes) VALUES (17071, 17071, 'Cut', 60);
+INSERT INTO booking.barber_services (barber_id, service_id) VALUES (17071, 17071);
+INSERT INTO booking.working_hours (barber_id, weekday, opens, closes) VALUES (17071, 4, '09:00', '12:00');
+SET LOCAL booking.now = '2026-03-01 12:00Z';
+SELECT id AS a FROM booking.hold_slot(17071, 17071, NULL, '2026-03-05 09:00Z', '5 minutes') \gset
+CREATE FUNCTION pg_temp.dawdle() RETURNS trigger LANGUAGE plpgsql AS
+	'BEGIN PERFORM set_config(''booking.now'', ''2026-03-01 12:05Z'', true); RETURN NEW; END';
+CREATE TRIGGER dawdle BEFORE UPDATE ON booking.appointments FOR EACH ROW EXECUTE FUNCTION pg_temp.dawdle();
+SELECT test.brief('SELECT booking.confirm_appointment(' || :a || ')');
+SELECT status FROM booking.appointments WHERE id = :a;
+DROP TRIGGER dawdle ON booking.appointments;
+SELECT status FROM booking.confirm_appointment(:a);
 ROLLBACK;
 
 -- In a read-only transaction nothing can be written, not even when there is nothing to do.

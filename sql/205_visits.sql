@@ -274,11 +274,14 @@ SELECT v.n, v.what, test.brief(v.statement) FROM (VALUES
 	(11, 'overrides', format('SELECT * FROM booking.book_visit(20501, %L, ''visit 1'', ''{hours}'')', pg_temp.items('3 2 11:00', '1 5 09:00', '* 2 11:00 Gus'))),
 	(12, 'none', format('SELECT * FROM booking.book_visit(20501, %L, ''visit 1'', ''{}'')', pg_temp.items('3 2 11:00', '1 5 09:00', '* 2 11:00 Gus'))),
 	(13, 'book_slot', 'SELECT booking.book_slot(20501, 20505, 20501, ''2026-03-02 09:00-05'', ''visit 1'')'),
-	(14, 'key', format('SELECT * FROM booking.book_visit(20501, %L, ''Visit 1'')', pg_temp.items('3 2 11:00', '1 5 09:00', '* 2 11:00 Gus')))
+	(14, 'hold_slot', 'SELECT booking.hold_slot(20501, 20505, 20501, ''2026-03-02 09:00-05'', NULL, ''visit 1'')'),
+	(15, 'key', format('SELECT * FROM booking.book_visit(20501, %L, ''Visit 1'')', pg_temp.items('3 2 11:00', '1 5 09:00', '* 2 11:00 Gus')))
 ) v (n, what, statement) ORDER BY n;
 -- A key of book_slot's, and one that no function has written: neither is this visit.
 SELECT starts_at FROM booking.book_slot(20502, 20502, 20501, '2026-03-02 13:00-05', 'slot 1');
 SELECT test.brief(format('SELECT * FROM booking.book_visit(20501, %L, ''slot 1'')', pg_temp.items('2 2 13:00')));
+SELECT starts_at FROM booking.hold_slot(20502, 20502, 20501, '2026-03-02 13:30-05', NULL, 'hold 1');
+SELECT test.brief(format('SELECT * FROM booking.book_visit(20501, %L, ''hold 1'')', pg_temp.items('2 2 13:30')));
 INSERT INTO booking.appointments (barber_id, service_id, user_id, starts_at, ends_at, idempotency_key)
 VALUES (20502, 20502, 20501, '2026-03-02 15:00-05', '2026-03-02 15:30-05', 'raw 1');
 SELECT test.brief(format('SELECT * FROM booking.book_visit(20501, %L, ''raw 1'')', pg_temp.items('2 2 15:00')));

@@ -84,7 +84,7 @@ SELECT status, appointment_id, served_at FROM booking.waitlist WHERE id = :place
 -- The same wish after that is a new place, at the end of the line.
 SELECT pg_temp.wish(21501) > (SELECT max(id) FROM booking.waitlist) AS at_the_end;
 SELECT pg_temp.error('SELECT booking.leave_waitlist(-1)');
-SELECT test.brief('SELECT booking.leave_waitlist(NULL)');
+SELECT v.id, test.brief(format('SELECT booking.leave_waitlist(%s)', v.id)) FROM (VALUES ('NULL'), ('0'), ('9223372036854775807'), ('-9223372036854775808')) v (id);
 ROLLBACK TO monday;
 
 -- Bad wishes.  What is missing or infinite, in the words of the other functions:
@@ -98,6 +98,11 @@ SELECT test.error('SELECT booking.join_waitlist(21501, 21501, ''2026-03-02 13:00
 SELECT v.arguments, test.brief('SELECT booking.join_waitlist(21501, 21501, ' || v.arguments || ')') FROM (VALUES
 	('''2026-03-02 09:00Z'', ''2026-03-02 09:00Z'''), ('''2026-02-02 09:00Z'', ''2026-02-02 13:00Z'''), ('''2026-03-01 09:00Z'', ''2026-03-01 12:00Z'''),
 	('''2026-03-01 09:00Z'', ''2026-03-01 12:00:00.000001Z''')) v (arguments);
+-- From the first instant there is to the last: as good a wish as any, and served like one.
+SELECT booking.join_waitlist(21501, 21501, '4714-11-24 00:00Z BC', '294276-12-31 23:59:59.999999Z') > 0 AS joined;
+SELECT status FROM booking.cancel_appointment(21511);
+SELECT user_id, status, at FROM pg_temp.line;
+ROLLBACK TO monday;
 -- An unknown user, service or barber; a service that the barber, or nobody, offers; something inactive.
 SELECT test.error('SELECT pg_temp.wish(21999)');
 SELECT test.error('SELECT pg_temp.wish(21501, 21506)');
@@ -546,6 +551,17 @@ CREATE TRIGGER complain BEFORE UPDATE ON booking.waitlist FOR EACH ROW EXECUTE F
 CALL pg_temp.wait(21501);
 SELECT test.brief('SELECT booking.cancel_appointment(21511)');
 SELECT status FROM booking.appointments WHERE id = 21511;
+ROLLBACK TO monday;
+
+-- A wish that is past waits no longer from the next expire_holds() on; one that is not past does, to the last moment.
+CALL pg_temp.wait(21501, from_time => '11:00', to_time => '13:00');
+SET LOCAL booking.now = '2026-03-02 12:59:59Z';
+SELECT booking.expire_holds();
+SELECT n, user_id, status FROM pg_temp.line;
+SET LOCAL booking.now = '2026-03-02 13:00Z';
+SELECT booking.expire_holds();
+SELECT n, user_id, status FROM pg_temp.line;
+SELECT booking.leave_waitlist((SELECT max(id) FROM booking.waitlist)) AS has_left;
 ROLLBACK TO monday;
 
 -- No lock of the guard's is left by any of this.

@@ -156,6 +156,15 @@ CALL pg_temp.put(22076, 22002, '2026-03-03 21:00');
 SELECT test.brief('SELECT booking.reschedule_appointment(22074, ''2026-03-04 22:00'', overrides => ''{window}'')');
 SELECT status FROM booking.cancel_appointment(22076);
 SELECT starts_at FROM booking.reschedule_appointment(22074, '2026-03-04 22:00', overrides => '{window}');
+ROLLBACK TO two;
+-- Over is what has ended, also while the barber is still busy with the buffer after it; what ends in a moment counts, so it may move.
+CALL pg_temp.put(22075, 22002, '2026-03-02 20:00');
+CALL pg_temp.put(22076, 22002, '2026-03-03 21:00');
+INSERT INTO booking.appointments (id, barber_id, service_id, user_id, starts_at, ends_at, busy_until)
+VALUES (22077, 22001, 22001, 22002, '2026-03-01 11:00', '2026-03-01 12:00', '2026-03-01 12:30');
+SELECT test.brief('SELECT booking.reschedule_appointment(22077, ''2026-03-04 22:00'', overrides => ''{window}'')');
+UPDATE booking.appointments SET ends_at = '2026-03-01 12:00:00.000001' WHERE id = 22077;
+SELECT test.brief('SELECT booking.reschedule_appointment(22077, ''2026-03-04 22:00'', overrides => ''{window}'')');
 ROLLBACK TO empty;
 
 -- ---------------------------------------------------------------------------

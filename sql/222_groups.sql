@@ -210,6 +210,16 @@ SELECT pg_temp.check(22201, '10:00') AS one_of_two, (SELECT starts FROM pg_temp.
 -- Raised, it has more.
 UPDATE booking.services SET capacity = 10 WHERE id = 22201;
 SELECT starts FROM pg_temp.seats(22201);
+-- Lowered while a hold waits for its payment: with two others in two places there is none for it, until one of them goes; what only waits
+-- for the shop has had its place all the time.
+UPDATE booking.services SET capacity = 3 WHERE id = 22201;
+SELECT id AS held FROM booking.hold_slot(22201, 22201, 22201, '2026-03-02 10:00Z') \gset
+INSERT INTO booking.appointments (id, barber_id, service_id, starts_at, ends_at, status) VALUES (22235, 22201, 22201, '2026-03-02 10:00Z', '2026-03-02 11:00Z', 'pending');
+UPDATE booking.services SET capacity = 2 WHERE id = 22201;
+SELECT test.brief(format('SELECT booking.confirm_appointment(%s)', :held)) AS hold, test.brief('SELECT booking.confirm_appointment(22235)') AS waits_for_the_shop;
+SELECT status FROM booking.cancel_appointment(22235);
+SELECT status FROM booking.confirm_appointment(:held);
+SELECT status FROM booking.cancel_appointment(:held);
 -- With a capacity of 1 it is a service like any other: the slot is taken.
 UPDATE booking.services SET capacity = 1 WHERE id = 22201;
 SELECT starts FROM pg_temp.seats(22201);

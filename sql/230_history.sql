@@ -168,6 +168,14 @@ SET LOCAL booking.actor = 'mallory';
 ROLLBACK TO s;
 DELETE FROM booking.appointments WHERE id = 23007;
 SELECT version, changed_by, db_role, to_values FROM pg_temp.news();
+-- A name is text and nothing else.
+SAVEPOINT s;
+SET LOCAL booking.actor = E'O\'Hara\'); DROP TABLE booking.users; -- \\ %s $1';
+UPDATE booking.appointments SET notes = 'quoted' WHERE id = 23008;
+SELECT length(set_config('booking.actor', repeat('x', 100000), true)) AS long;
+UPDATE booking.appointments SET notes = 'long' WHERE id = 23008;
+SELECT left(changed_by, 60) AS changed_by, length(changed_by), to_values FROM pg_temp.news();
+ROLLBACK TO s;
 
 -- The tables are somebody's who is no superuser, and the writer has no more than UPDATE on appointments.
 SAVEPOINT privileges;

@@ -40,8 +40,26 @@ decode_now(const char *text, struct pg_tm *tm, fsec_t *fsec, int *tz)
 }
 
 /*
- * Reads a setting of booking.now.  The empty string means the clock.  A text
- * that can be decoded with no place for a zone has none, and is refused.
+ * Whether a text names its zone: then it has no place for another.  (To decode
+ * it with no place for any would be a crash, if the zone is a word like Japan.)
+ * So has "now", a moving target, which alone of such texts has no digit.
+ */
+static bool
+has_zone(const char *text)
+{
+	struct pg_tm tm;
+	fsec_t		fsec;
+	int			tz;
+	char		with_zone[MAXDATELEN + sizeof(" +00")];
+
+	if (strlen(text) > MAXDATELEN || strpbrk(text, "0123456789") == NULL)
+		return false;
+	snprintf(with_zone, sizeof(with_zone), "%s +00", text);
+	return !decode_now(with_zone, &tm, &fsec, &tz);
+}
+
+/*
+ * Reads a setting of booking.now.  The empty string means the clock.
  */
 static bool
 parse_now(const char *text, TimestampTz *result)
@@ -53,22 +71,49 @@ parse_now(const char *text, TimestampTz *result)
 	*result = DT_NOEND;
 	if (text[0] == '\0')
 		return true;
-	return !decode_now(text, &tm, &fsec, NULL) &&
-		decode_now(text, &tm, &fsec, &tz) &&
-		tm.tm_year >= 1900 && tm.tm_year < 10000 &&
-		tm2timestamp(&tm, fsec, &tz, result) == 0;
+	return has_zone(text) && decode_now(text, &tm, &fsec, &tz) &&
+		tm2timestamp(&tm, fsec, &tz, result) == 0 &&
+		timestamp2tm(*result, NULL, &tm, &fsec, NULL, NULL) == 0 &&
+		tm.tm_year >= 1900 && tm.tm_year < 10000;
+}
+
+/*
+ * The instant as a text that means the same whatever DateStyle, TimeZone and
+ * timezone_abbreviations are: a parallel worker takes over the settings one by
+ * one, and those may come later.  NULL: out of memory.
+ */
+static char *
+canonical_now(TimestampTz now)
+{
+	struct pg_tm tm;
+	fsec_t		fsec;
+	char		text[MAXDATELEN + 1] = "";
+
+	if (!TIMESTAMP_IS_NOEND(now) &&
+		timestamp2tm(now, NULL, &tm, &fsec, NULL, NULL) == 0)
+	{
+		tm.tm_isdst = 0;		/* or the zone is left out */
+		EncodeDateTime(&tm, fsec, true, 0, NULL, USE_ISO_DATES, text);
+	}
+	return booking_guc_strdup(text);
 }
 
 static bool
 check_now(char **newval, void **extra, GucSource source)
 {
 	TimestampTz parsed;
+	char	   *text;
 
 	if (!parse_now(*newval, &parsed))
 	{
 		GUC_check_errdetail("\"booking.now\" takes a timestamp with time zone of the years 1900 to 9999, or nothing.");
 		return false;
 	}
+	text = canonical_now(parsed);
+	if (text == NULL)
+		return false;
+	booking_guc_free(*newval);
+	*newval = text;
 	return true;
 }
 

@@ -792,6 +792,7 @@ typedef struct Booked
 	int			version;
 	char	   *status;
 	TimestampTz starts_at;
+	TimestampTz ends_at;		/* of the first part alone */
 	TimestampTz hold_expires_at;	/* DT_NOEND: never */
 	int			window_minutes; /* the shop's cancellation window */
 	int64		series_id;		/* or 0 */

@@ -37,7 +37,7 @@ static OwnerQuery lock_query = {
 	" a.price_cents, a.version, a.status, a.starts_at, a.hold_expires_at,"
 	" (SELECT h.cancellation_window_minutes FROM booking.barbers b"
 	" JOIN booking.shops h ON h.id = b.shop_id WHERE b.id = a.barber_id),"
-	" a.busy_from, a.busy_until, a.series_id, a.guest_name"
+	" a.busy_from, a.busy_until, a.series_id, a.guest_name, a.ends_at"
 	" FROM booking.appointments a"
 	" WHERE a.id = (SELECT coalesce(part_of, id) FROM booking.appointments"
 	" WHERE id = $1)"
@@ -55,7 +55,8 @@ enum
 	LOCKED_ID = 1, LOCKED_BARBER_ID, LOCKED_SERVICE_ID, LOCKED_USER_ID,
 	LOCKED_VISIT_ID, LOCKED_SHOP_ID, LOCKED_PRICE, LOCKED_VERSION,
 	LOCKED_STATUS, LOCKED_STARTS_AT, LOCKED_HOLD_EXPIRES_AT, LOCKED_WINDOW,
-	LOCKED_BUSY_FROM, LOCKED_BUSY_UNTIL, LOCKED_SERIES_ID, LOCKED_GUEST_NAME
+	LOCKED_BUSY_FROM, LOCKED_BUSY_UNTIL, LOCKED_SERIES_ID, LOCKED_GUEST_NAME,
+	LOCKED_ENDS_AT
 };
 
 static Datum
@@ -89,6 +90,7 @@ read_head(Booked *booked)
 	booked->price_cents = locked_int8(0, LOCKED_PRICE);
 	booked->version = DatumGetInt32(locked_value(0, LOCKED_VERSION, &isnull));
 	booked->starts_at = locked_int8(0, LOCKED_STARTS_AT);
+	booked->ends_at = locked_int8(0, LOCKED_ENDS_AT);
 	booked->hold_expires_at =
 		DatumGetTimestampTz(locked_value(0, LOCKED_HOLD_EXPIRES_AT, &isnull));
 	if (isnull)

@@ -14,6 +14,7 @@
 #include "catalog/dependency.h"
 #include "storage/lock.h"
 #include "utils/datetime.h"
+#include "utils/guc.h"
 
 #if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 190000
 #error "booking supports PostgreSQL 15 to 18"
@@ -69,6 +70,15 @@
 #else
 #define booking_decode_datetime(field, ftype, nf, dtype, tm, fsec, tz) \
 	DecodeDateTime((field), (ftype), (nf), (dtype), (tm), (fsec), (tz))
+#endif
+
+/* 16 keeps the texts of settings in memory of its own */
+#if PG_VERSION_NUM >= 160000
+#define booking_guc_strdup(text) guc_strdup(LOG, (text))
+#define booking_guc_free(text) guc_free(text)
+#else
+#define booking_guc_strdup(text) strdup(text)
+#define booking_guc_free(text) free(text)
 #endif
 
 /* 18 lets a module say its name and version */

@@ -225,6 +225,19 @@ typedef struct Parts
 	Decision	decision;
 } Parts;
 
+/*
+ * Whether the first part is that of an earlier run of the request, which has
+ * all the others too.
+ */
+static bool
+is_earlier_run(const Parts *parts)
+{
+	bool		isnull;
+
+	return DatumGetInt64(appointment_value(parts->appointment, APPT_ID,
+										   &isnull)) != parts->drafts[0].id;
+}
+
 static bool
 try_parts(void *arg)
 {
@@ -235,6 +248,9 @@ try_parts(void *arg)
 	for (int i = 0; i < parts->count && parts->decision == DECIDED_YES; i++)
 	{
 		bool		is_head = i == 0;
+
+		if (i == 1 && is_earlier_run(parts))
+			break;
 
 		parts->decision = place(parts->appointments, &parts->drafts[i], 1,
 								is_head ? parts->limits : NULL,

@@ -84,7 +84,7 @@ drop_met_limits(const Booked *booked, Limits *limits)
 
 	limits->head_id = booked->id;
 	if (booked->shop_id == limits->shop->id &&
-		booked->busy.spans[0].until > booking_now())
+		booked->ends_at > booking_now())
 		limits->max_active = 0;
 	if (booked->barber_id == limits->barber_id &&
 		zone_date(zone, booked->starts_at) ==

@@ -135,7 +135,9 @@ text_argument(FunctionCallInfo fcinfo, int argno)
 PG_FUNCTION_INFO_V1(booking_confirm_appointment);
 
 /*
- * confirm_appointment(appointment_id, version)
+ * confirm_appointment(appointment_id, version).  The hold is looked at again
+ * when the row is stored: had it run out in between, somebody may have had a
+ * limit of the customer's for which it no longer counted.
  */
 Datum
 booking_confirm_appointment(PG_FUNCTION_ARGS)
@@ -149,11 +151,15 @@ booking_confirm_appointment(PG_FUNCTION_ARGS)
 	};
 	Booked		booked;
 	Refusal		refusal;
+	Datum		result;
 
 	begin_change(fcinfo, &change, &booked);
 	if (!check_hold(&booked, &refusal))
 		raise_refusal(change.action, &refusal);
-	return finish_change(&booked, &change, NULL, NULL);
+	result = finish_change(&booked, &change, NULL, NULL);
+	if (!check_hold(&booked, &refusal))
+		raise_refusal(change.action, &refusal);
+	return result;
 }
 
 PG_FUNCTION_INFO_V1(booking_decline_appointment);

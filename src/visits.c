@@ -331,7 +331,9 @@ static OwnerQuery visit_query = {
 PG_FUNCTION_INFO_V1(booking_book_visit);
 
 /*
- * book_visit(user_id, items, idempotency_key, overrides)
+ * book_visit(user_id, items, idempotency_key, overrides).  The visit may be an
+ * earlier run's, and that newer than the snapshot of a REPEATABLE READ
+ * transaction: hence the latest to read it with.
  */
 Datum
 booking_book_visit(PG_FUNCTION_ARGS)
@@ -348,7 +350,7 @@ booking_book_visit(PG_FUNCTION_ARGS)
 		raise_booking_refusal(rel, &visit.refusal);
 	table_close(rel, NoLock);
 	values[0] = Int64GetDatum(visit.id);
-	PushActiveSnapshot(GetTransactionSnapshot());
+	PushActiveSnapshot(GetLatestSnapshot());
 	owner_query_result(fcinfo, &visit_query, values, NULL);
 	PopActiveSnapshot();
 	return (Datum) 0;

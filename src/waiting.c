@@ -250,6 +250,25 @@ expire(int *count)
 	return expired;
 }
 
+/* Wishes that nothing can fulfil any more */
+static OwnerQuery past_wishes_query = {
+	.sql = "UPDATE booking.waitlist SET status = 'expired' WHERE id IN"
+	" (SELECT id FROM booking.waitlist"
+	" WHERE status = 'waiting' AND latest <= $1 FOR NO KEY UPDATE SKIP LOCKED)",
+	.nargs = 1,
+	.argtypes = {TIMESTAMPTZOID}
+};
+
+static void
+expire_wishes(void)
+{
+	Datum		values[] = {TimestampTzGetDatum(booking_now())};
+
+	SPI_connect();
+	run_owner_query(&past_wishes_query, values, NULL, false);
+	SPI_finish();
+}
+
 PG_FUNCTION_INFO_V1(booking_expire_holds);
 
 /*
@@ -275,5 +294,6 @@ booking_expire_holds(PG_FUNCTION_ARGS)
 			serve_waitlist(row->shop_id, row->barber_id,
 						   &(SpanList) {&row->busy, 1, 1});
 	}
+	expire_wishes();
 	PG_RETURN_INT32(head_count);
 }

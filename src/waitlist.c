@@ -19,7 +19,6 @@
 
 #include "access/table.h"
 #include "access/tableam.h"
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -180,17 +179,6 @@ static OwnerQuery take_query = {
 	.argtypes = {INT8OID}
 };
 
-/*
- * An offer that is newer than the transaction's snapshot (from REPEATABLE READ
- * on) cannot be seen, but the entry that it changed cannot be locked (40001).
- */
-static OwnerQuery wishes_query = {
-	.sql = "SELECT FROM booking.waitlist"
-	" WHERE user_id = $1 AND status = 'waiting' FOR SHARE SKIP LOCKED",
-	.nargs = 1,
-	.argtypes = {INT8OID}
-};
-
 static OwnerQuery open_offer_query = {
 	.sql = "SELECT FROM booking.waitlist w"
 	" JOIN booking.appointments a ON a.id = w.appointment_id"
@@ -208,25 +196,37 @@ static OwnerQuery serve_query = {
 };
 
 /*
+ * Whether a user who is locked has an offer that is still open.  Whoever made
+ * one had that lock, too: so the latest snapshot sees it, while that of a
+ * REPEATABLE READ transaction may be older.
+ */
+static bool
+has_open_offer(int64 user_id)
+{
+	Datum		values[] = {
+		Int64GetDatum(user_id), TimestampTzGetDatum(booking_now())
+	};
+	bool		result;
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	result = run_owner_query(&open_offer_query, values, NULL, true) > 0;
+	PopActiveSnapshot();
+	return result;
+}
+
+/*
  * Locks an entry and its user; false when either is locked by somebody else,
  * no longer waiting, or has an open offer.
  */
 static bool
 take_entry(const Entry *entry)
 {
-	Datum		values[2] = {Int64GetDatum(entry->id)};
+	Datum		values[] = {Int64GetDatum(entry->id)};
 	bool		taken;
 
 	SPI_connect();
-	taken = run_owner_query(&take_query, values, NULL, false) > 0;
-	if (taken)
-	{
-		values[0] = Int64GetDatum(entry->user_id);
-		values[1] = TimestampTzGetDatum(booking_now());
-		if (IsolationUsesXactSnapshot())
-			run_owner_query(&wishes_query, values, NULL, false);
-		taken = run_owner_query(&open_offer_query, values, NULL, false) == 0;
-	}
+	taken = run_owner_query(&take_query, values, NULL, false) > 0 &&
+		!has_open_offer(entry->user_id);
 	SPI_finish();
 	return taken;
 }
