@@ -66,13 +66,13 @@ sub start_client
 }
 
 # A psql process with transactions drawn from some kinds.
-my $psql_count = 0;
+my $client_count = 0;
 
 sub start_psql
 {
 	my ($name, $database, $kinds) = @_;
 	my @kinds = sort keys %$kinds;
-	my $worker = $psql_count++;
+	my $worker = $client_count++;
 	my $script = '';
 	foreach my $n (1 .. 100 * ($seconds + 5))
 	{
@@ -91,8 +91,9 @@ sub start_pgbench
 	my @files;
 	foreach my $file (sort keys %script)
 	{
-		append_to_file("$scripts/$file.sql", $script{$file});
-		push @files, '-f', "$scripts/$file.sql";
+		my $path = "$scripts/" . $client_count++ . "-$file.sql";
+		append_to_file($path, $script{$file});
+		push @files, '-f', $path;
 	}
 	start_client($name, 'pgbench', '-n', '-M', 'prepared', '-T', $seconds, '-c', $clients, '-j', 1,
 		"--random-seed=$seed", @files, '-h', $node->host, '-p', $node->port, 'postgres');
