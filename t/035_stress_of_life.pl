@@ -26,20 +26,21 @@ start_server('life');
 # two barbers, who take any number a day, and to appointments without a customer.
 # All customers but 13 are under the limits: that one is a friend of the shop, for
 # whom the staff override them.  14 to 16 take what the waitlist brings, and have
-# many wishes there.
+# many wishes there.  Eve gives perms alone, and nobody else does.
 # ---------------------------------------------------------------------------
 
 my $setup = q{
 CREATE EXTENSION booking;
 SELECT booking.setup();
 INSERT INTO booking.shops (name, max_active_per_user, prevent_user_overlap, waitlist_hold_minutes) VALUES ('crowded', 3, true, 1);
-INSERT INTO booking.barbers (shop_id, name, max_per_day) VALUES (1, 'Ann', NULL), (1, 'Bob', NULL), (1, 'Cem', 6), (1, 'Dee', 6);
+INSERT INTO booking.barbers (shop_id, name, max_per_day) VALUES (1, 'Ann', NULL), (1, 'Bob', NULL), (1, 'Cem', 6), (1, 'Dee', 6), (1, 'Eve', NULL);
 INSERT INTO booking.services (shop_id, name, duration_minutes, buffer_before_minutes, buffer_after_minutes, capacity, requires_confirmation, slot_interval_minutes)
 VALUES (1, 'cut', 30, 5, 5, 1, false, NULL), (1, 'shave', 15, 0, 0, 1, false, NULL), (1, 'colour', 90, 0, 0, 1, false, NULL),
-	(1, 'class', 60, 0, 0, 3, false, 60), (1, 'advice', 30, 0, 0, 1, true, NULL);
-INSERT INTO booking.service_steps (service_id, position, work_minutes, gap_minutes) VALUES (3, 1, 30, 40), (3, 2, 20, 0);
+	(1, 'class', 60, 0, 0, 3, false, 60), (1, 'advice', 30, 0, 0, 1, true, NULL), (1, 'perm', 90, 0, 0, 1, false, NULL);
+INSERT INTO booking.service_steps (service_id, position, work_minutes, gap_minutes)
+VALUES (3, 1, 30, 40), (3, 2, 20, 0), (6, 1, 30, 40), (6, 2, 20, 0);
 INSERT INTO booking.barber_services (barber_id, service_id)
-SELECT b.id, s.id FROM booking.barbers b, booking.services s WHERE b.id <= 2 OR s.capacity = 1;
+SELECT b.id, s.id FROM booking.barbers b, booking.services s WHERE CASE WHEN b.id = 5 OR s.id = 6 THEN b.id = 5 AND s.id = 6 ELSE b.id <= 2 OR s.capacity = 1 END;
 INSERT INTO booking.working_hours (barber_id, weekday, opens, closes)
 SELECT b.id, d, '09:00', '17:00' FROM booking.barbers b, generate_series(1, 7) d;
 INSERT INTO booking.users (email) SELECT n || '@example.com' FROM generate_series(1, 16) n;
@@ -172,13 +173,13 @@ GROUP BY b.id, a.starts_at::date HAVING count(*) > b.max_per_day},
 		at_once => 1,
 		finds => q{
 SELECT h.id FROM booking.appointments h LEFT JOIN booking.appointments p ON p.part_of = h.id
-WHERE h.part_of IS NULL AND h.service_id = 3 AND h.notes IS NULL
+WHERE h.part_of IS NULL AND h.service_id IN (3, 6) AND h.notes IS NULL
 GROUP BY h.id HAVING h.status <> 'cancelled' AND count(*) FILTER (WHERE (p.barber_id, p.service_id, p.status, p.starts_at, p.ends_at)
-	= (h.barber_id, 3, h.status, h.starts_at + interval '70 min', h.starts_at + interval '90 min')) <> 1
+	= (h.barber_id, h.service_id, h.status, h.starts_at + interval '70 min', h.starts_at + interval '90 min')) <> 1
 OR bool_or(p.status NOT IN ('cancelled', h.status))
 UNION ALL
 SELECT h.id FROM booking.appointments h JOIN booking.appointments p ON p.part_of = h.id
-WHERE h.service_id <> 3 AND p.status <> 'cancelled'},
+WHERE h.service_id NOT IN (3, 6) AND p.status <> 'cancelled'},
 		break => rows_of([ 1, 3, 8, '10:00', 30 ]),
 	},
 	{
@@ -573,6 +574,16 @@ BEGIN
 	END IF;
 END
 $$;
+-- A visit of two perms.  The one that leaves the barber open is stored first.
+CREATE FUNCTION stress.try_visit(first timestamptz, second timestamptz, OUT one bigint, OUT other bigint) LANGUAGE plpgsql AS $$
+BEGIN
+	SELECT min(id), max(id) INTO one, other FROM booking.book_visit(NULL,
+		ARRAY[ROW(NULL, 6, first, 'crosswise'), ROW(5, 6, second, 'crosswise')]::booking.visit_item[]);
+EXCEPTION WHEN exclusion_violation THEN
+	one := 0;
+	other := 0;
+END
+$$;
 });
 
 my $at = "timestamptz '$day 09:00Z' + :day * interval '1 day' + :n * interval '15 min'";
@@ -582,9 +593,15 @@ sub tells { my ($writer) = @_; return "INSERT INTO stress.told SELECT '$writer',
 sub tries { my ($arguments) = @_; return "SELECT coalesce(appointment_id, 0) AS id FROM booking.try_book_slot($arguments) \\gset\n"; }
 
 my %fights_of_customers = (
-	# for the last appointment of a customer, and for their time
-	customer => $clock . "\\set customer 1 + :k % 4\n\\set day random(0, 2)\n\\set n random(0, 31)\n\\set barber random(1, 4)\n"
+	# for the last appointment of a customer, and every other moment for their time
+	customer => $clock . "\\set customer 1 + :k % 4\n\\set same :k / 4 % 2\n\\set barber random(1, 4)\n"
+	  . "\\set day case when :same = 1 then 0 else random(0, 2) end\n\\set n case when :same = 1 then :k % 32 else random(0, 31) end\n"
 	  . tries(":barber, 2, :customer, $at") . tells('try_book_slot, of one customer') . "SELECT stress.make_room(:customer);\n");
+my %fights_of_visits = (
+	# for the same two times, in either order
+	visit => "\\set early random(0, 1)\nSELECT one AS id, other FROM stress.try_visit("
+	  . "timestamptz '$day 10:00Z' + :early * interval '3 hours', timestamptz '$day 13:00Z' - :early * interval '3 hours') \\gset\n"
+	  . tells('book_visit, crosswise') . "SELECT stress.give_up(:id);\nSELECT stress.give_up(:other);\n");
 my %fights = (
 	# for the last appointment of a barber's day
 	day => $clock . "\\set day :k % 3\n\\set n random(0, 31)\n"
@@ -605,7 +622,8 @@ my @writers = ((map { { %{ transactions(%inserts) }, %others } } 1 .. 3), \%laps
 
 # What has to get something through, or it was not there.
 my %wanted = map { $_ => 1 } (map { keys %$_ } @callers, @writers), map({ "in manner $_" } keys %manners, 'fight'),
-  map({ "try_book_slot, of one $_" } qw(customer day group)), 'waitlist served', 'offer lapsed', 'limits overridden';
+  map({ "try_book_slot, of one $_" } qw(customer day group)),
+  'book_visit, crosswise', 'waitlist served', 'offer lapsed', 'limits overridden';
 
 $node->safe_psql(
 	'postgres', q{
@@ -628,6 +646,7 @@ sub run_everybody
 	stop_in($seconds);
 	start_pgbench('caller', 3, %fights_of_customers);
 	start_pgbench('caller', 3, %fights);
+	start_pgbench('caller', 3, %fights_of_visits);
 	start_psql('caller', 'postgres', $_) foreach @callers;
 	start_psql('writer', 'postgres', $_) foreach @writers;
 
