@@ -591,12 +591,14 @@ my $at = "timestamptz '$day 09:00Z' + :day * interval '1 day' + :n * interval '1
 my $clock = "SELECT (extract(epoch FROM clock_timestamp()) * 100)::bigint % 1000000 AS k \\gset\n";
 sub tells { my ($writer) = @_; return "INSERT INTO stress.told SELECT '$writer', 'fight', stress.only(:id) WHERE :id > 0;\n"; }
 sub tries { my ($arguments) = @_; return "SELECT coalesce(appointment_id, 0) AS id FROM booking.try_book_slot($arguments) \\gset\n"; }
+# Commits a little later, so that others meet what is in progress.
+sub not_at_once { my ($call) = @_; return "BEGIN;\n$call\\sleep 10 ms\nCOMMIT;\n"; }
 
 my %fights_of_customers = (
 	# for the last appointment of a customer, and every other moment for their time
 	customer => $clock . "\\set customer 1 + :k % 4\n\\set same :k / 4 % 2\n\\set barber random(1, 4)\n"
 	  . "\\set day case when :same = 1 then 0 else random(0, 2) end\n\\set n case when :same = 1 then :k % 32 else random(0, 31) end\n"
-	  . tries(":barber, 2, :customer, $at") . tells('try_book_slot, of one customer') . "SELECT stress.make_room(:customer);\n");
+	  . not_at_once(tries(":barber, 2, :customer, $at")) . tells('try_book_slot, of one customer') . "SELECT stress.make_room(:customer);\n");
 my %fights_of_visits = (
 	# for the same two times, in either order
 	visit => "\\set early random(0, 1)\nSELECT one AS id, other FROM stress.try_visit("
@@ -606,9 +608,9 @@ my %fights = (
 	# for the last appointment of a barber's day
 	day => $clock . "\\set day :k % 3\n\\set n random(0, 31)\n"
 	  . tries("3 + :k % 2, 2, NULL, $at") . tells('try_book_slot, of one day'),
-	# for the last seat, and not committed at once
+	# for the last seat
 	seat => $clock . "\\set day :k % 3\n\\set n :k / 3 % 2 * 4\n"
-	  . "BEGIN;\n" . tries("1 + :k % 2, 4, NULL, $at") . "\\sleep 10 ms\nCOMMIT;\n" . tells('try_book_slot, of one group'),
+	  . not_at_once(tries("1 + :k % 2, 4, NULL, $at")) . tells('try_book_slot, of one group'),
 	give_up => "SELECT stress.give_up(stress.one('confirmed'));\nSELECT booking.expire_holds() AS expired \\gset\n"
 	  . "INSERT INTO stress.worked SELECT 'expire_holds' WHERE :expired > 0;\n");
 
