@@ -5,38 +5,19 @@
 #
 # A first run without the guard, by writers who look before they write, has to
 # produce overlaps: otherwise the rest would prove nothing.
-#
-# BOOKING_SEED repeats what the writers try, though not the order in which they
-# meet; BOOKING_STRESS_SECONDS says how long.
 
 use strict;
 use warnings FATAL => 'all';
 
-use IPC::Run;
-use PostgreSQL::Test::Cluster;
+use FindBin;
+use lib $FindBin::RealBin;
 use PostgreSQL::Test::Utils;
+use Stress;
 use Test::More;
 
-my $seed = $ENV{BOOKING_SEED} // int(rand(1_000_000));
-my $seconds = $ENV{BOOKING_STRESS_SECONDS} // 20;
 my $barbers = 3;
-my $scripts = PostgreSQL::Test::Utils::tempdir;
 
-srand($seed);
-diag("BOOKING_SEED=$seed BOOKING_STRESS_SECONDS=$seconds");
-
-my $node = PostgreSQL::Test::Cluster->new('stress');
-$node->init;
-$node->append_conf(
-	'postgresql.conf', q{
-max_connections = 100
-max_prepared_transactions = 40
-deadlock_timeout = 100ms
-log_statement = none
-log_line_prefix = '%m [%p] %a:%e: '
-jit = off
-});
-$node->start;
+start_server('stress');
 
 # ---------------------------------------------------------------------------
 # The shop: a day of 24 hours, a start every quarter of an hour
@@ -80,10 +61,8 @@ $node->safe_psql('postgres', $setup);
 # Writers: psql processes that work through a script until the time is over
 # ---------------------------------------------------------------------------
 
-sub one_of { return $_[ int(rand(@_)) ]; }
 sub barber { return 1 + int(rand($barbers)); }
 sub start_at { return sprintf("'%s %02d:%02dZ'::timestamptz", $day, int(rand(24)), 15 * int(rand(4))); }
-sub nap { return sprintf("SELECT pg_sleep(%.3f);\n", rand(0.04)); }
 
 # Columns and values of an appointment by hand.  Only those marked 'raw' are
 # ever deleted.
@@ -256,67 +235,6 @@ my %writers = (
 		  . "UPDATE booking.appointments SET $confirm WHERE id = :id;\n" . count_rows('hold') . "\\endif\n";
 	});
 
-my @running;
-my $stop;
-
-sub start_client
-{
-	my ($name, @command) = @_;
-	local $ENV{PGAPPNAME} = $name;
-	push @running, IPC::Run::start(\@command, '<', \undef, '>', "$scripts/out.$#running", '2>&1',
-		IPC::Run::timeout($seconds + 180));
-	return;
-}
-
-# A psql process with transactions drawn from some kinds.
-my $psql_count = 0;
-
-sub start_psql
-{
-	my ($name, $database, $kinds) = @_;
-	my @kinds = sort keys %$kinds;
-	my $worker = $psql_count++;
-	my $script = '';
-	foreach my $n (1 .. 100 * ($seconds + 5))
-	{
-		$script .= "SELECT clock_timestamp() > '$stop' AS over \\gset\n\\if :over\n\\q\n\\endif\n"
-		  . $kinds->{ one_of(@kinds) }->("w$worker-$n");
-	}
-	append_to_file("$scripts/$worker.sql", $script);
-	start_client($name, 'psql', '-X', '-q', '-A', '-t', '-f', "$scripts/$worker.sql",
-		'-d', $node->connstr($database));
-	return;
-}
-
-sub start_pgbench
-{
-	my ($name, $clients, %script) = @_;
-	my @files;
-	foreach my $file (sort keys %script)
-	{
-		append_to_file("$scripts/$file.sql", $script{$file});
-		push @files, '-f', "$scripts/$file.sql";
-	}
-	start_client($name, 'pgbench', '-n', '-M', 'prepared', '-T', $seconds, '-c', $clients, '-j', 1,
-		"--random-seed=$seed", @files, '-h', $node->host, '-p', $node->port, 'postgres');
-	return;
-}
-
-sub stop_in
-{
-	my ($wanted) = @_;
-	$stop = $node->safe_psql('postgres', "SELECT clock_timestamp() + interval '$wanted seconds'");
-	return;
-}
-
-# Exit codes of the clients that failed
-sub finish_clients
-{
-	my @failed = grep { !$_->finish } @running;
-	@running = ();
-	return scalar @failed;
-}
-
 # ---------------------------------------------------------------------------
 # Without the guard
 # ---------------------------------------------------------------------------
@@ -403,13 +321,6 @@ is(finish_clients(), 0, 'all clients went through');
 # What is left
 # ---------------------------------------------------------------------------
 
-sub finds
-{
-	my ($query, $expected, $test) = @_;
-	is($node->safe_psql('postgres', $query), $expected, $test);
-	return;
-}
-
 is($seen_overlaps, 0, "no overlap was ever seen ($looks looks)");
 finds($overlaps, 0, 'no two live appointments of a barber overlap');
 finds('SELECT count(*) FROM stress.acknowledged k WHERE NOT EXISTS (SELECT FROM booking.appointments a WHERE a.id = k.id)',
@@ -428,31 +339,10 @@ finds('SELECT count(*) FROM stress.kept_locks', 0, 'no lock of ours is held afte
 finds("SELECT count(*) FROM pg_locks WHERE locktype NOT IN ('relation', 'virtualxid')", 0, 'no lock is left');
 finds('SELECT count(*) FROM pg_prepared_xacts', 0, 'no prepared transaction is left');
 
-# Errors that a writer has to expect; anything else is ours.
-my %expected = (
-	# of cancel_appointment: 22004 when there is nothing to cancel, P0002 and
-	# SL009 when somebody was faster
-	booker => { '23P01' => 1, '40001' => 1, 'SL009' => 1, '22004' => 1, 'P0002' => 1 },
-	writer => {
-		'23P01' => 1,
-		'40001' => 1,
-		'40P01' => 1,
-		'23505' => 1,
-		'25P02' => 1,
-		'SL009' => 1,
-	});
-my %errors;
-foreach (split /\n/, slurp_file($node->logfile))
-{
-	next unless /^\S+ \S+ \S+ \[\d+\] (booker|writer):(\w{5}): (?:ERROR|FATAL|PANIC): /;
-	$errors{$1}{$2}++;
-}
-foreach my $name (sort keys %expected)
-{
-	my @unexpected = grep { !$expected{$name}{$_} } sort keys %{ $errors{$name} };
-	note("errors of ${name}s: " . join(', ', map { "$_ $errors{$name}{$_}" } sort keys %{ $errors{$name} }));
-	is(join(' ', @unexpected), '', "no ${name} met an error it need not expect");
-}
+# Anything else that a client met is ours.  Of cancel_appointment: 22004 when
+# there is nothing to cancel, P0002 and SL009 when somebody was faster.
+met_no_other_error('booker', qw(23P01 40001 SL009 22004 P0002));
+met_no_other_error('writer', qw(23P01 40001 40P01 23505 25P02 SL009));
 
 # Every kind of writer has to get something through, or it was not there.
 $node->safe_psql('postgres', q{
