@@ -43,6 +43,8 @@ SELECT w.status, a.status, a.user_id FROM booking.waitlist w JOIN booking.appoin
 UPDATE booking.appointments SET notes = 'first' WHERE id = 32001;
 UPDATE booking.appointments SET notes = 'second' WHERE id = 32001;
 -- An appointment that was deleted and came back: its versions begin anew.
+UPDATE booking.appointments SET notes = 'a first life' WHERE id = 32002;
+UPDATE booking.appointments SET notes = 'with three versions' WHERE id = 32002;
 DELETE FROM booking.appointments WHERE id = 32002;
 INSERT INTO booking.appointments (id, barber_id, service_id, starts_at, ends_at)
 VALUES (32002, 32001, 32001, '2026-03-02 11:30Z', '2026-03-02 12:30Z');
