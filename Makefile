@@ -31,6 +31,7 @@ OBJS = \
 	src/hours.o \
 	src/intervals.o \
 	src/limits.o \
+	src/monitor.o \
 	src/occupancy.o \
 	src/pages.o \
 	src/query.o \

@@ -397,7 +397,7 @@ FOR EACH ROW EXECUTE FUNCTION booking.guard_before()$$),
 CREATE TRIGGER "00_guard_after" AFTER INSERT OR UPDATE ON booking.appointments
 FOR EACH ROW EXECUTE FUNCTION booking.guard_after()$$),
 ('trigger', 'history', 'appointments', $$
-CREATE TRIGGER history AFTER UPDATE OR DELETE ON booking.appointments
+CREATE TRIGGER history AFTER DELETE OR UPDATE ON booking.appointments
 FOR EACH ROW EXECUTE FUNCTION booking.appointment_changed()$$),
 ('trigger', 'check_steps', 'service_steps', $$
 CREATE TRIGGER check_steps AFTER INSERT OR UPDATE ON booking.service_steps
@@ -410,7 +410,7 @@ CREATE TRIGGER check_time_zone BEFORE INSERT OR UPDATE ON booking.shops
 FOR EACH ROW EXECUTE FUNCTION booking.check_time_zone()$$)
 UNION ALL
 SELECT 'trigger', 'configuration_changed', t, pg_catalog.format($$
-CREATE TRIGGER configuration_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON booking.%I
+CREATE TRIGGER configuration_changed AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON booking.%I
 FOR EACH STATEMENT EXECUTE FUNCTION booking.configuration_changed()$$, t)
 FROM unnest(ARRAY['shops', 'barbers', 'services', 'service_steps', 'barber_services',
 	'working_hours', 'schedule_overrides', 'time_off']) AS t
@@ -784,6 +784,539 @@ booked_minutes: time in which barbers are, or were, booked, each minute once wha
 revenue_cents: the prices of the completed. A staff view: revoked from PUBLIC. Errors: P0002 unknown shop; 22004 NULL shop_id or from_date; 22023 infinite, reversed or too long range.';
 
 -- ---------------------------------------------------------------------------
+-- Monitoring: verify()
+--
+-- Works through what must hold of the tables, also where triggers, constraints
+-- or indexes that should see to it were off.  The rules are read from
+-- schema_parts(), so that they are stated once.  The find_... functions have no
+-- rights of their own: verify() calls them as the tables' owner.  None looks at
+-- a row more often than a sort does.
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION table_rules()
+RETURNS TABLE (on_table text, kind text, definition text, condition text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+WITH made AS (
+	SELECT name, definition FROM booking.schema_parts() p WHERE p.kind = 'table'
+)
+-- Up to five pairs of parentheses within each other
+SELECT name, 'check', concat_ws(': ', m[1], 'CHECK ' || regexp_replace(m[2], '\s+', ' ', 'g')), m[2]
+FROM made, regexp_matches(definition, '(?:CONSTRAINT (\w+)\s+)?CHECK (\((?:[^()]|' ||
+	'\((?:[^()]|\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\))*\))*\))', 'g') m
+UNION ALL
+SELECT name, 'not null', m[1], m[1] || ' IS NOT NULL'
+FROM made, regexp_matches(definition, '^\t([a-z]\w*) [^\n]*NOT NULL', 'gn') m
+UNION ALL
+SELECT name, 'reference', m[1], m[2]
+FROM made, regexp_matches(definition, '^\t(\w+) bigint[^\n]* REFERENCES booking\.(\w+)', 'gn') m
+UNION ALL
+SELECT name, 'primary key', coalesce(m[1], m[2]), 'true'
+FROM made, regexp_matches(definition, '^\t(?:(\w+) [^\n]* PRIMARY KEY|PRIMARY KEY \(([^)]*)\))', 'n') m
+UNION ALL
+SELECT p.on_table, 'unique', m[1], coalesce(m[2], 'true')
+FROM booking.schema_parts() p, regexp_matches(p.definition, 'UNIQUE INDEX \w+ ON booking\.\w+ \((.*?)\)(?:\s+WHERE (.*))?$') m
+$$;
+COMMENT ON FUNCTION table_rules() IS
+'What schema_parts() states about rows: check (condition), not null (definition is the column), reference (a column, and the table whose id it holds), primary key and unique (columns, and the rows they are unique among).';
+
+CREATE FUNCTION find_catalog_faults()
+RETURNS TABLE (check_name text, table_name text, row_id bigint, detail text)
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $$
+WITH part AS MATERIALIZED (
+	SELECT kind, name, definition, coalesce(on_table, name) AS on_table,
+		to_regclass(format('booking.%I', coalesce(on_table, name))) AS rel
+	FROM booking.schema_parts()
+), rule AS MATERIALIZED (
+	SELECT * FROM booking.table_rules()
+), wanted_index AS (
+	SELECT p.*, concat_ws(', ', m[1], m[2]) AS columns	-- NULL where they are expressions
+	FROM part p LEFT JOIN regexp_match(definition, 'ON booking\.\w+ \(([a-z_, ]+)\)(?:\s+INCLUDE \(([a-z_, ]+)\))?') m ON m IS NOT NULL
+	WHERE kind = 'index'
+), wanted_trigger AS (	-- when it fires, and how the server prints it
+	SELECT on_table, rel, name,
+		CASE WHEN definition ~ 'ENABLE REPLICA' THEN ARRAY['R', 'A'] ELSE ARRAY['O', 'A'] END::"char"[] AS fires,
+		btrim(regexp_replace(replace(split_part(definition, ';', 1), ' OR REPLACE', ''), '\s+', ' ', 'g')) AS definition
+	FROM part
+	WHERE kind = 'trigger'
+), foreign_key AS (
+	SELECT r.on_table, r.definition AS on_column, r.condition AS to_table,
+		(SELECT array_agg(to_jsonb(c)) FROM pg_constraint c JOIN pg_attribute a ON a.attrelid = c.conrelid AND ARRAY[a.attnum] = c.conkey
+			WHERE c.contype = 'f' AND c.conrelid = to_regclass(format('booking.%I', r.on_table))
+			AND c.confrelid = to_regclass(format('booking.%I', r.condition)) AND a.attname = r.definition) AS found
+	FROM rule r
+	WHERE r.kind = 'reference'
+)
+SELECT CASE WHEN i.indexrelid IS NULL THEN 'missing_index' ELSE 'invalid_index' END, w.on_table, NULL::bigint,
+	w.name || CASE WHEN i.indexrelid IS NULL THEN ' does not exist' ELSE ' is invalid, or not as setup() makes it' END
+FROM wanted_index w LEFT JOIN pg_index i ON i.indexrelid = to_regclass(format('booking.%I', w.name))
+WHERE (i.indisvalid AND i.indisready AND i.indrelid = w.rel
+	AND i.indisunique = (w.definition ~ 'UNIQUE') AND (i.indpred IS NOT NULL) = (w.definition ~ '\sWHERE ')
+	AND coalesce(nullif(w.columns, '') = (SELECT string_agg(a.attname, ', ' ORDER BY k.n)
+		FROM unnest(i.indkey::int2[]) WITH ORDINALITY k (attnum, n)
+		JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum), true)
+	-- What the guard does not find here is booked twice.
+	AND (w.name <> 'idx_appointments_availability_check' OR pg_get_expr(i.indpred, i.indrelid) =
+		'(status = ANY (ARRAY[''pending''::text, ''confirmed''::text, ''checked_in''::text]))')) IS NOT TRUE
+UNION ALL
+SELECT CASE WHEN t.oid IS NULL THEN 'missing_trigger' WHEN t.tgenabled = ANY (w.fires) THEN 'altered_trigger' ELSE 'disabled_trigger' END,
+	w.on_table, NULL, w.name || CASE WHEN t.oid IS NULL THEN ' does not exist' WHEN t.tgenabled = ANY (w.fires)
+		THEN ' is not as setup() makes it' ELSE ' does not fire' END
+FROM wanted_trigger w LEFT JOIN pg_trigger t ON t.tgrelid = w.rel AND t.tgname = w.name
+WHERE (t.tgenabled = ANY (w.fires) AND pg_get_triggerdef(t.oid) = w.definition) IS NOT TRUE
+UNION ALL
+SELECT DISTINCT 'disabled_trigger', p.on_table, NULL::bigint, c.conname || ', a foreign key, is not watched here'
+FROM part p JOIN pg_trigger t ON t.tgrelid = p.rel JOIN pg_constraint c ON c.oid = t.tgconstraint
+WHERE p.kind = 'table' AND t.tgisinternal AND t.tgenabled NOT IN ('O', 'A')
+UNION ALL
+SELECT 'missing_constraint', on_table, NULL, format('%s has no foreign key to %s', on_column, to_table)
+FROM foreign_key
+WHERE NOT EXISTS (SELECT FROM unnest(found) c WHERE coalesce((c ->> 'conenforced')::boolean, true))
+UNION ALL
+SELECT 'missing_constraint', p.on_table, NULL, 'there is no primary key'
+FROM part p
+WHERE p.kind = 'table' AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = p.rel AND c.contype = 'p')
+UNION ALL
+SELECT 'missing_constraint', r.on_table, NULL, r.definition || ' may be NULL'
+FROM rule r JOIN pg_attribute a
+	ON a.attrelid = to_regclass(format('booking.%I', r.on_table)) AND a.attname = r.definition AND NOT a.attnotnull
+WHERE r.kind = 'not null'
+UNION ALL
+SELECT 'missing_constraint', r.on_table, NULL, format('%s of %s CHECK constraints are there', f.count, r.count)
+FROM (SELECT on_table, count(*) FROM rule WHERE kind = 'check' GROUP BY on_table) r,
+	LATERAL (SELECT count(*) FROM pg_constraint c WHERE c.contype = 'c'
+		AND c.conrelid = to_regclass(format('booking.%I', r.on_table))
+		AND coalesce((to_jsonb(c) ->> 'conenforced')::boolean, true)) f
+WHERE f.count < r.count
+$$;
+COMMENT ON FUNCTION find_catalog_faults() IS
+'What verify() and health() say about indexes, triggers and constraints; of CHECK constraints it only knows how many there should be. Reads catalogs alone.';
+
+CREATE FUNCTION find_overlaps(at timestamptz, barber_ids bigint[], since timestamptz, until timestamptz)
+RETURNS TABLE (check_name text, table_name text, row_id bigint, detail text)
+LANGUAGE plpgsql STABLE ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $find_overlaps$
+BEGIN
+	RETURN QUERY EXECUTE $$
+		WITH live AS MATERIALIZED (
+			SELECT id, barber_id, service_id, busy_from, busy_until, row_number() OVER (
+				PARTITION BY barber_id, busy_from, busy_until, service_id, starts_at ORDER BY id) AS seat
+			FROM booking.appointments
+			WHERE status IN ('pending', 'confirmed', 'checked_in')
+			AND (status <> 'pending' OR hold_expires_at IS NULL OR hold_expires_at > $1)
+			AND busy_from < busy_until AND busy_until > $3 AND busy_from < $4 $$ ||
+			CASE WHEN barber_ids IS NULL THEN '' ELSE 'AND barber_id = ANY ($2)' END || $$
+		), seated AS (
+			SELECT *, max(busy_until) OVER (PARTITION BY barber_id ORDER BY busy_from, id
+				ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS taken_until
+			FROM live WHERE seat = 1
+		)
+		SELECT 'overlap', 'appointments', id, format('Barber %s is busy from %s, but still taken until %s.',
+			barber_id, busy_from, taken_until)
+		FROM seated WHERE busy_from < taken_until
+		UNION ALL
+		SELECT 'over_capacity', 'appointments', l.id, format('Seat %s of service %s, which has %s.',
+			seat, service_id, coalesce(s.capacity, 1))
+		FROM live l LEFT JOIN booking.services s ON s.id = l.service_id
+		WHERE seat > coalesce(s.capacity, 1)
+	$$ USING at, barber_ids, since, until;
+END
+$find_overlaps$;
+COMMENT ON FUNCTION find_overlaps(timestamptz, bigint[], timestamptz, timestamptz) IS
+'Live appointments, as of "at", that begin before an earlier one of their barber is over, or have no seat in their group; of those that are busy within [since, until). barber_ids NULL: of everybody.';
+
+CREATE FUNCTION find_rule_faults(deep boolean, at timestamptz)
+RETURNS TABLE (check_name text, table_name text, row_id bigint, detail text)
+LANGUAGE plpgsql STABLE ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $find_rule_faults$
+DECLARE
+	part record;
+BEGIN
+	FOR part IN
+		SELECT t.on_table,
+			format('booking.%I t WHERE %s', t.on_table, CASE
+				WHEN NOT deep AND t.on_table = 'appointments' THEN format('coalesce(t.busy_until > %L, true)', at)
+				WHEN NOT deep AND t.on_table = 'appointment_history' THEN 'false'
+				ELSE 'true' END) AS rows,
+			CASE t.key WHEN 'id' THEN 't.id' ELSE 'NULL::bigint' END AS id,
+			CASE t.key WHEN 'id' THEN '''''' ELSE format('format('' in %%s'', ROW(%s))', t.key) END AS place,
+			t.conditions, t.rules, t.keys, t.refs
+		FROM (
+			SELECT r.on_table, max(r.definition) FILTER (WHERE r.kind = 'primary key') AS key,
+				string_agg(format('(%s)', r.condition), ' AND ') FILTER (WHERE r.kind IN ('check', 'not null')) AS conditions,
+				string_agg(format('(%L, (%s))', r.definition, r.condition), ', ') FILTER (WHERE r.kind IN ('check', 'not null')) AS rules,
+				array_agg(ARRAY[r.definition, r.condition]) FILTER (WHERE r.kind IN ('primary key', 'unique')) AS keys,
+				array_agg(ARRAY[r.definition, r.condition]) FILTER (WHERE r.kind = 'reference') AS refs
+			FROM booking.table_rules() r GROUP BY r.on_table
+		) t
+		ORDER BY t.on_table
+	LOOP
+		RETURN QUERY EXECUTE format($$
+			SELECT 'broken_rule', %L, %s, r.rule || %s
+			FROM (SELECT t.* FROM %s AND (%s) IS FALSE) t
+			CROSS JOIN LATERAL (VALUES %s) r (rule, holds)
+			WHERE NOT r.holds $$, part.on_table, part.id, part.place, part.rows, part.conditions, part.rules);
+
+		FOR i IN 1 .. cardinality(part.keys) / 2 LOOP
+			RETURN QUERY EXECUTE format($$
+				SELECT 'duplicate_key', %L, %s, format('%%s rows have the same (%%s).', count(*), %L)
+				FROM %s AND (%s) GROUP BY %s HAVING count(*) > 1 $$,
+				part.on_table, CASE part.id WHEN 't.id' THEN 'min(t.id)' ELSE part.id END, part.keys[i][1],
+				part.rows, part.keys[i][2], part.keys[i][1]);
+		END LOOP;
+
+		FOR i IN 1 .. coalesce(cardinality(part.refs) / 2, 0) LOOP
+			RETURN QUERY EXECUTE format($$
+				SELECT 'orphan', %L, %s, format('%%s %%s is not in %%s', %L, t.%I, %L) || %s
+				FROM %s AND t.%4$I IS NOT NULL
+				AND NOT EXISTS (SELECT FROM booking.%5$I r WHERE r.id = t.%4$I) $$,
+				part.on_table, part.id, part.refs[i][1], part.refs[i][1], part.refs[i][2], part.place, part.rows);
+		END LOOP;
+	END LOOP;
+END
+$find_rule_faults$;
+COMMENT ON FUNCTION find_rule_faults(boolean, timestamptz) IS
+'Rows that break a rule of table_rules(). Not deep: of the appointments, those not yet over; none of the history.';
+
+CREATE FUNCTION find_life_faults(deep boolean, at timestamptz)
+RETURNS TABLE (check_name text, table_name text, row_id bigint, detail text)
+LANGUAGE sql STABLE ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT 'part_differs', 'appointments', p.id, format('Of appointment %s, but %s.', h.id, concat_ws(', ',
+	CASE WHEN p.status <> h.status THEN format('%s while that is %s', p.status, h.status) END,
+	CASE WHEN p.visit_id IS DISTINCT FROM h.visit_id THEN 'in another visit' END,
+	CASE WHEN p.user_id IS DISTINCT FROM h.user_id THEN 'of another customer' END,
+	CASE WHEN h.part_of IS NOT NULL THEN 'that is a part itself' END))
+FROM booking.appointments p JOIN booking.appointments h ON h.id = p.part_of AND h.id <> p.id
+WHERE (deep OR p.busy_until > at) AND p.status IN ('pending', 'confirmed', 'checked_in')
+AND (p.status <> h.status OR p.visit_id IS DISTINCT FROM h.visit_id OR p.user_id IS DISTINCT FROM h.user_id
+	OR h.part_of IS NOT NULL)
+UNION ALL
+SELECT 'wrong_customer', 'waitlist', w.id, format('User %s waited, appointment %s is %s.', w.user_id, a.id,
+	coalesce('of user ' || a.user_id, 'a walk-in''s'))
+FROM booking.waitlist w JOIN booking.appointments a ON a.id = w.appointment_id
+WHERE (deep OR a.busy_until > at) AND a.user_id IS DISTINCT FROM w.user_id
+UNION ALL
+SELECT 'two_offers', 'waitlist', max(w.id), format('User %s has %s open offers.', w.user_id, count(*))
+FROM booking.waitlist w JOIN booking.appointments a ON a.id = w.appointment_id
+WHERE w.status = 'served' AND a.status = 'pending' AND a.hold_expires_at > at
+GROUP BY w.user_id HAVING count(*) > 1
+UNION ALL
+-- What came before a deletion is another life's: its versions begin anew.
+SELECT 'history_version', 'appointment_history', id, format('Version %s of appointment %s, %s.', version, appointment_id,
+	CASE WHEN version > last_version THEN 'which has ' || last_version ELSE 'after version ' || version_before END)
+FROM (
+	SELECT h.id, h.appointment_id, h.version, a.version AS last_version,
+		lag(h.version) OVER (PARTITION BY h.appointment_id ORDER BY h.id) AS version_before,
+		lag(h.to_values IS NULL) OVER (PARTITION BY h.appointment_id ORDER BY h.id) AS begins_anew,
+		bool_or(h.to_values IS NULL) OVER (PARTITION BY h.appointment_id ORDER BY h.id DESC) AS is_past_life
+	FROM booking.appointment_history h JOIN booking.appointments a ON a.id = h.appointment_id
+	WHERE deep OR a.busy_until > at
+) h
+WHERE NOT is_past_life AND (version > last_version OR version <= version_before AND NOT begins_anew)
+UNION ALL
+SELECT 'steps_and_capacity', 'services', s.id, format('It has steps, and a capacity of %s.', s.capacity)
+FROM booking.services s
+WHERE s.capacity > 1 AND EXISTS (SELECT FROM booking.service_steps t WHERE t.service_id = s.id)
+UNION ALL
+SELECT 'unknown_time_zone', 'shops', s.id, format('The server does not know %s.', s.time_zone)
+FROM booking.shops s
+WHERE lower(s.time_zone) NOT IN (SELECT lower(z.name) FROM pg_timezone_names z)
+$$;
+COMMENT ON FUNCTION find_life_faults(boolean, timestamptz) IS
+'Rows that do not fit to each other: parts and heads, waitlist and appointments, history and versions, services and steps.';
+
+CREATE FUNCTION find_index_faults()
+RETURNS TABLE (check_name text, table_name text, row_id bigint, detail text)
+LANGUAGE plpgsql STABLE ROWS 10
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = on
+SET enable_indexscan = on
+SET enable_indexonlyscan = on
+SET enable_bitmapscan = off
+AS $find_index_faults$
+DECLARE
+	what_it_has text := $$
+		SELECT jsonb_object_agg(barber_id, fingerprint) FROM (
+			SELECT barber_id, format('%s/%s', count(*), sum(hash_record_extended(
+				ROW(busy_from, busy_until, hold_expires_at), 0))) AS fingerprint
+			FROM booking.appointments
+			WHERE status IN ('pending', 'confirmed', 'checked_in') AND barber_id IS NOT NULL
+			GROUP BY barber_id) b $$;
+	in_index jsonb;
+	in_table jsonb;
+BEGIN
+	PERFORM set_config('enable_seqscan', 'off', true);
+	EXECUTE what_it_has INTO in_index;
+	PERFORM set_config('enable_seqscan', 'on', true);
+	PERFORM set_config('enable_indexscan', 'off', true);
+	PERFORM set_config('enable_indexonlyscan', 'off', true);
+	EXECUTE what_it_has INTO in_table;
+	RETURN QUERY
+		SELECT 'index_differs', 'appointments', NULL::bigint,
+			format('idx_appointments_availability_check and its table do not agree about barber %s.', key)
+		FROM jsonb_each(coalesce(in_index, '{}')) i FULL JOIN jsonb_each(coalesce(in_table, '{}')) t USING (key)
+		WHERE i.value IS DISTINCT FROM t.value;
+END
+$find_index_faults$;
+COMMENT ON FUNCTION find_index_faults() IS
+'Barbers of whom the index that the guard looks through has other live appointments than the table.';
+
+CREATE FUNCTION find_faults(deep boolean, at timestamptz)
+RETURNS TABLE (check_name text, table_name text, row_id bigint, detail text)
+LANGUAGE plpgsql STABLE ROWS 10
+SET search_path = pg_catalog, pg_temp
+SET enable_indexscan = on
+SET enable_indexonlyscan = on
+SET enable_bitmapscan = on
+AS $$
+BEGIN
+	IF deep THEN
+		-- What is asked about the rows does not go through an index.
+		PERFORM set_config('enable_indexscan', 'off', true);
+		PERFORM set_config('enable_indexonlyscan', 'off', true);
+		PERFORM set_config('enable_bitmapscan', 'off', true);
+		RETURN QUERY SELECT * FROM booking.find_index_faults();
+	END IF;
+	RETURN QUERY SELECT * FROM booking.find_catalog_faults();
+	RETURN QUERY SELECT * FROM booking.find_rule_faults(deep, at);
+	RETURN QUERY SELECT * FROM booking.find_life_faults(deep, at);
+	RETURN QUERY SELECT * FROM booking.find_overlaps(at, NULL, CASE WHEN deep THEN '-infinity' ELSE at END, 'infinity');
+END
+$$;
+COMMENT ON FUNCTION find_faults(boolean, timestamptz) IS
+'What verify() returns, as of "at" and with the caller''s own rights.';
+
+CREATE FUNCTION verify(deep boolean DEFAULT false)
+RETURNS TABLE (check_name text, table_name text, row_id bigint, detail text)
+AS 'MODULE_PATHNAME', 'booking_verify' LANGUAGE C STABLE PARALLEL UNSAFE ROWS 10
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION verify(boolean) IS
+'Everything that is broken in the tables; no row: nothing is. For use after an incident: triggers were off, rows came from elsewhere, an index was damaged.
+deep false: appointments that are not over, and all other tables but the history; reads each a few times, in seconds for millions of rows. true: all rows, without trusting an index; sorts the appointments, in minutes for ten million. Takes no lock that a booking waits for.
+check_name: overlap, over_capacity (equal times of one service are seats; a capacity that was lowered shows here too), broken_rule (CHECK, NOT NULL), duplicate_key, orphan,
+part_differs, wrong_customer, two_offers, history_version, steps_and_capacity, unknown_time_zone; missing_, invalid_, altered_ or disabled_ index, trigger, constraint; index_differs (deep).
+row_id: of table_name; NULL for what is no row, or has no id. Details name ids and times, no customer''s data. Hours and limits are no part of it: writers may break those.
+Reads as the tables'' owner; revoked from PUBLIC. Errors: 42P01, 42703, 42804 when a table or column is missing or of another type; 22004.';
+
+-- ---------------------------------------------------------------------------
+-- Monitoring: health() and metrics()
+--
+-- They run with the rights of the caller, who needs EXECUTE on the functions
+-- that read the tables as well, and never fail: what cannot be looked at is reported.
+-- ---------------------------------------------------------------------------
+
+CREATE FUNCTION guard_sample()
+RETURNS TABLE (barber_count int, overlap_count bigint)
+AS 'MODULE_PATHNAME', 'booking_guard_sample' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 1
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION guard_sample() IS
+'How many appointments overlap or lack a seat among up to 100 barbers, from a random one on by id, from yesterday to the day after tomorrow.';
+
+CREATE FUNCTION table_delays()
+RETURNS TABLE (oldest_expired_hold interval, ahead_of_clock interval)
+AS 'MODULE_PATHNAME', 'booking_table_delays' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 1
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION table_delays() IS
+'How long the oldest hold that ran out has been pending since (NULL: there is none), and how far in the future the newest appointments were made.';
+
+CREATE FUNCTION table_figures()
+RETURNS TABLE (figure text, label text, value float8)
+AS 'MODULE_PATHNAME', 'booking_table_figures' LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 11
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION table_figures() IS
+'What metrics() reads of the tables: appointments of the next 24 hours by status (one index range for each barber), holds and waitlist (counted up to 100000).';
+
+CREATE FUNCTION health() RETURNS jsonb
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '1s'
+AS $health$
+DECLARE
+	look record;
+	result jsonb;
+	results jsonb := '{}';
+BEGIN
+	FOR look IN VALUES
+		('tables', $$
+			SELECT jsonb_build_object('status', 'healthy', 'detail', 'All tables and columns are there.')
+			FROM booking.check_tables() $$),
+		('constraints', $$
+			SELECT jsonb_build_object('status', CASE count(*) WHEN 0 THEN 'healthy' ELSE 'degraded' END,
+				'detail', coalesce(string_agg(table_name || ': ' || detail, '; ' ORDER BY table_name, detail), 'All keys and checks are there.'))
+			FROM booking.find_catalog_faults() WHERE check_name = 'missing_constraint' $$),
+		('indexes', $$
+			SELECT jsonb_build_object('status', CASE count(*) WHEN 0 THEN 'healthy' ELSE CASE WHEN bool_or(split_part(detail, ' ', 1) IN
+					('idx_appointments_availability_check', 'idx_appointments_barber_date', 'idx_appointments_idempotency_key',
+					'idx_appointments_user_status')) THEN 'unhealthy' ELSE 'degraded' END END,
+				'detail', coalesce(string_agg(detail, '; ' ORDER BY detail), 'All indexes are there and valid.'))
+			FROM booking.find_catalog_faults() WHERE check_name IN ('missing_index', 'invalid_index') $$),
+		('triggers', $$
+			SELECT jsonb_build_object('status', CASE count(*) WHEN 0 THEN 'healthy' ELSE 'unhealthy' END,
+				'detail', coalesce(string_agg(table_name || ': ' || detail, '; ' ORDER BY table_name, detail), 'All triggers are there and enabled.'))
+			FROM booking.find_catalog_faults() WHERE check_name IN ('missing_trigger', 'altered_trigger', 'disabled_trigger') $$),
+		('guard', $$
+			SELECT jsonb_build_object('status', CASE overlap_count WHEN 0 THEN 'healthy' ELSE 'unhealthy' END,
+				'detail', format('%s appointments overlap in the next 48 hours of %s barbers.',
+					CASE overlap_count WHEN 0 THEN 'No' ELSE overlap_count::text END, barber_count),
+				'barbers', barber_count, 'overlaps', overlap_count)
+			FROM booking.guard_sample() $$),
+		('holds', $$
+			SELECT jsonb_build_object('status', CASE WHEN oldest_expired_hold > interval '15 minutes' THEN 'degraded' ELSE 'healthy' END,
+				'detail', CASE WHEN oldest_expired_hold > interval '15 minutes' THEN 'Holds that ran out are still pending: does expire_holds() run?'
+					ELSE 'No hold has been pending for long after it ran out.' END,
+				'oldest_expired_seconds', coalesce(extract(epoch FROM oldest_expired_hold), 0))
+			FROM booking.table_delays() $$),
+		('clock', $$
+			SELECT jsonb_build_object('status', CASE WHEN is_fixed OR ahead_of_clock > interval '1 minute' THEN 'degraded' ELSE 'healthy' END,
+				'detail', CASE WHEN is_fixed THEN 'booking.now is set: this session does not go by the clock.'
+					WHEN ahead_of_clock > interval '1 minute' THEN 'Appointments were made later than now: has the clock gone back?'
+					ELSE 'The session goes by the clock, which is not behind the newest appointments.' END)
+			FROM booking.table_delays(), coalesce(current_setting('booking.now', true), '') AS fixed, LATERAL (SELECT fixed <> '') f (is_fixed) $$),
+		('replication', $$
+			SELECT jsonb_build_object('status', CASE WHEN is_paused OR lag > 60 THEN 'degraded' ELSE 'healthy' END,
+				'detail', CASE WHEN is_paused THEN 'A standby whose replay is paused.' WHEN lag > 60 THEN 'A standby that is behind.'
+					WHEN is_standby THEN 'A standby that keeps up.' ELSE 'The primary.' END,
+				'role', CASE WHEN is_standby THEN 'standby' ELSE 'primary' END, 'lag_seconds', lag)
+			FROM (SELECT pg_is_in_recovery() AS is_standby,
+				CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() ELSE false END AS is_paused,
+				CASE WHEN NOT pg_is_in_recovery() OR pg_last_wal_receive_lsn() <= pg_last_wal_replay_lsn() THEN 0
+					ELSE round(extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()), 3) END AS lag) r $$),
+		('statistics', CASE WHEN to_regprocedure('booking.stats_info()') IS NULL THEN $$
+			SELECT jsonb_build_object('status', 'healthy', 'detail', 'This version keeps none.', 'available', false) $$
+		ELSE $$
+			SELECT jsonb_build_object('status', CASE WHEN preloaded AND NOT available THEN 'degraded' ELSE 'healthy' END,
+				'detail', detail, 'available', available)
+			FROM booking.stats_info() $$ END)
+	LOOP
+		BEGIN
+			EXECUTE look.column2 INTO STRICT result;
+		EXCEPTION WHEN OTHERS THEN
+			result := jsonb_build_object('status', CASE WHEN SQLSTATE IN ('42P01', '42703', '42804', '42704') THEN 'unhealthy' ELSE 'degraded' END,
+				'detail', 'Could not be looked at: ' || SQLERRM, 'sqlstate', SQLSTATE);
+			-- Who has waited for a lock once does not wait again.
+			IF SQLSTATE = '55P03' THEN
+				PERFORM set_config('lock_timeout', '1ms', true);
+			END IF;
+		END;
+		results := results || jsonb_build_object(look.column1, result);
+	END LOOP;
+	RETURN jsonb_build_object('checks', results, 'status', (
+		SELECT CASE WHEN bool_or(r.value ->> 'status' = 'unhealthy') THEN 'unhealthy'
+			WHEN bool_or(r.value ->> 'status' = 'degraded') THEN 'degraded' ELSE 'healthy' END
+		FROM jsonb_each(results) r));
+END
+$health$;
+COMMENT ON FUNCTION health() IS
+'{"status": the worst of all, "checks": {name: {"status", "detail", ...}}}. unhealthy: bookings fail or may go wrong, look now. degraded: look today.
+tables: missing or without a column: unhealthy. indexes: without one of the four that bookings go through: unhealthy; another: degraded. triggers: missing, altered or disabled: unhealthy.
+constraints: missing: degraded. guard: overlaps among up to 100 barbers, from a random one on, from yesterday to the day after tomorrow: unhealthy. holds: pending for 15 minutes after they ran out (oldest_expired_seconds): degraded.
+clock: booking.now is set, or an appointment was made more than a minute in the future: degraded. replication: role, lag_seconds (0 when all that was received is replayed, NULL when nothing was since the start): over 60, or paused: degraded.
+statistics: preloaded, but not there: degraded; not preloaded is healthy. What could not be looked at: degraded, or unhealthy when a table, column or index was missing.
+Never an error but for a cancel or timeout of the statement; waits at most a second for a lock. Costs what those barbers'' three days cost to read, and what the catalogs do: about a tenth of a second, whatever the size of the tables. For pg_monitor.';
+
+CREATE FUNCTION metric_samples()
+RETURNS TABLE (family text, suffix text, labels text[], value float8)
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '1s'
+AS $metric_samples$
+DECLARE
+	health_now jsonb := booking.health();
+	has_statistics boolean := (health_now #>> '{checks,statistics,available}')::boolean;
+BEGIN
+	RETURN QUERY
+		SELECT 'booking_health_status', '', ARRAY['status', s], (health_now ->> 'status' = s)::int::float8
+		FROM unnest(ARRAY['healthy', 'degraded', 'unhealthy']) s
+		UNION ALL
+		SELECT 'booking_health_check_status', '', ARRAY['check', c.key, 'status', s], (c.value ->> 'status' = s)::int::float8
+		FROM jsonb_each(health_now -> 'checks') c, unnest(ARRAY['healthy', 'degraded', 'unhealthy']) s
+		UNION ALL
+		SELECT 'booking_replication_lag_seconds', '', NULL, (health_now #>> '{checks,replication,lag_seconds}')::float8;
+	BEGIN
+		RETURN QUERY
+			SELECT 'booking_' || f.figure, '', ARRAY['status', f.label], f.value
+			FROM booking.table_figures() f;
+	EXCEPTION WHEN OTHERS THEN
+		NULL;	-- health says why
+	END;
+	BEGIN
+		IF has_statistics THEN
+			RETURN QUERY EXECUTE $$
+				SELECT 'booking_call_duration_seconds', s.suffix, ARRAY['operation', o.operation, 'quantile', s.quantile], s.value
+				FROM booking.stats o, LATERAL (VALUES ('', '0.5', p50_ms / 1000), ('', '0.95', p95_ms / 1000), ('', '0.99', p99_ms / 1000),
+					('_sum', NULL, total_ms / 1000), ('_count', NULL, calls::float8)) s (suffix, quantile, value)
+				UNION ALL
+				SELECT 'booking_call_longest_seconds', '', ARRAY['operation', operation], max_ms / 1000 FROM booking.stats
+				UNION ALL
+				SELECT 'booking_call_rows', '_total', ARRAY['operation', operation], rows::float8 FROM booking.stats
+				UNION ALL
+				SELECT 'booking_outcomes', '_total', ARRAY['operation', operation, 'outcome', outcome], calls::float8 FROM booking.stats_outcomes
+				UNION ALL
+				SELECT f.family, '_total', NULL, f.value
+				FROM booking.stats_cache, LATERAL (VALUES ('booking_cache_hits', hits::float8), ('booking_cache_misses', misses::float8),
+					('booking_cache_invalidations', invalidations::float8)) f (family, value) $$;
+		END IF;
+	EXCEPTION WHEN OTHERS THEN
+		has_statistics := false;
+	END;
+	RETURN QUERY SELECT 'booking_stats_available', '', NULL::text[], coalesce(has_statistics, false)::int::float8;
+END
+$metric_samples$;
+COMMENT ON FUNCTION metric_samples() IS
+'The values in metrics(). labels: a name and a value in turn; a label whose value is NULL is left out.';
+
+CREATE FUNCTION metrics() RETURNS text
+LANGUAGE sql VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET extra_float_digits = 1
+AS $$
+WITH family (n, name, type, unit, help) AS (VALUES
+	(1, 'booking_health_status', 'gauge', NULL, 'Whether booking.health() has this status.'),
+	(2, 'booking_health_check_status', 'gauge', NULL, 'Whether a check of booking.health() has this status.'),
+	(3, 'booking_replication_lag_seconds', 'gauge', 'seconds', 'How far replay is behind; 0 on a primary.'),
+	(4, 'booking_appointments', 'gauge', NULL, 'Appointments that start within the next 24 hours.'),
+	(5, 'booking_holds_open', 'gauge', NULL, 'Holds that have not run out, counted up to 100000.'),
+	(6, 'booking_holds_expired', 'gauge', NULL, 'Holds that ran out and are still pending, counted up to 100000.'),
+	(7, 'booking_oldest_expired_hold_seconds', 'gauge', 'seconds', 'How long ago the oldest hold that is still pending ran out.'),
+	(8, 'booking_waitlist_waiting', 'gauge', NULL, 'Places in the waitlist, counted up to 100000.'),
+	(9, 'booking_stats_available', 'gauge', NULL, 'Whether the server keeps the statistics below.'),
+	(10, 'booking_call_duration_seconds', 'summary', 'seconds', 'Time that calls took.'),
+	(11, 'booking_call_longest_seconds', 'gauge', 'seconds', 'The longest call since the statistics were reset.'),
+	(12, 'booking_call_rows', 'counter', NULL, 'Rows that calls returned.'),
+	(13, 'booking_outcomes', 'counter', NULL, 'Calls by what came of them.'),
+	(14, 'booking_cache_hits', 'counter', NULL, 'Calls that found the configuration compiled.'),
+	(15, 'booking_cache_misses', 'counter', NULL, 'Calls that had to compile some of the configuration.'),
+	(16, 'booking_cache_invalidations', 'counter', NULL, 'Times that a backend forgot its configuration.')
+), line AS (
+	SELECT s.family, s.suffix, string_agg(format('%s="%s"', s.labels[i],
+			replace(replace(replace(s.labels[i + 1], '\', '\\'), '"', '\"'), E'\n', '\n')), ',' ORDER BY i)
+			FILTER (WHERE s.labels[i + 1] IS NOT NULL) AS labels,
+		CASE s.value WHEN 'Infinity' THEN '+Inf' WHEN '-Infinity' THEN '-Inf' ELSE s.value::text END AS value
+	FROM booking.metric_samples() WITH ORDINALITY AS s (family, suffix, labels, value, n)
+	LEFT JOIN LATERAL generate_series(1, cardinality(s.labels), 2) i ON true
+	WHERE s.value IS NOT NULL
+	GROUP BY s.n, s.family, s.suffix, s.value
+)
+SELECT string_agg(format(E'# HELP %s %s\n', f.name, f.help) || format(E'# TYPE %s %s\n', f.name, f.type)
+	|| coalesce('# UNIT ' || f.name || ' ' || f.unit || E'\n', '') || l.lines, '' ORDER BY f.n) || E'# EOF\n'
+FROM family f
+JOIN (SELECT family, string_agg(family || suffix || coalesce('{' || labels || '}', '') || ' ' || value || E'\n', ''
+	ORDER BY labels COLLATE "C", suffix COLLATE "C") AS lines
+	FROM line GROUP BY family) l ON l.family = f.name
+$$;
+COMMENT ON FUNCTION metrics() IS
+'Health, figures of the tables and statistics as OpenMetrics text: names begin with booking_, times are in seconds; serve it as application/openmetrics-text; version=1.0.0; charset=utf-8.
+What cannot be read is left out: without statistics, booking_stats_available is 0; without tables, booking_health_status says so. Errors and waits as health().
+Costs what health() does, and an index range of 24 hours for each barber. For pg_monitor.';
+
+-- ---------------------------------------------------------------------------
 -- Trigger functions
 -- ---------------------------------------------------------------------------
 
@@ -869,8 +1402,8 @@ BEGIN
 			readable := configuration || customers;
 			writable := configuration;
 		WHEN 'monitor' THEN
-			functions := ARRAY['health', 'metrics', 'verify', 'stats_info',
-				'stats_operations', 'stats_outcome_counts', 'stats_cache_counts'];
+			functions := ARRAY['health', 'guard_sample', 'table_delays', 'metrics', 'table_figures', 'metric_samples', 'verify',
+				'stats_info', 'stats_operations', 'stats_outcome_counts', 'stats_cache_counts'];
 			readable := ARRAY['stats', 'stats_outcomes', 'stats_cache'];
 		ELSE
 			RAISE EXCEPTION 'there is no kind "%" of roles', left(kind, 40)
@@ -1047,7 +1580,14 @@ REVOKE ALL ON FUNCTION
 	grant_role(regrole, text),
 	revoke_role(regrole),
 	enable_row_security(),
-	disable_row_security()
+	disable_row_security(),
+	verify(boolean),
+	health(),
+	guard_sample(),
+	table_delays(),
+	table_figures(),
+	metrics(),
+	metric_samples()
 FROM PUBLIC;
 
 -- What monitoring needs
@@ -1057,5 +1597,11 @@ GRANT EXECUTE ON FUNCTION
 	stats_operations(),
 	stats_outcome_counts(),
 	stats_cache_counts(),
-	stats_info()
+	stats_info(),
+	health(),
+	guard_sample(),
+	table_delays(),
+	table_figures(),
+	metrics(),
+	metric_samples()
 TO pg_monitor;

@@ -42,7 +42,6 @@ FROM pg_proc p, (VALUES
 	(1, 'f', 'regress_booking_front'::regrole), (2, 's', 'regress_booking_staff'), (3, 'm', 'regress_booking_manager'),
 	(4, 'o', 'regress_booking_monitor'), (5, 'x', 'regress_booking_nobody')) k (n, letter, role)
 WHERE p.pronamespace = 'booking'::regnamespace AND p.prorettype <> 'trigger'::regtype
-AND p.proname NOT IN ('stats_info', 'stats_reset', 'health', 'metrics', 'verify', 'business_metrics')
 GROUP BY p.oid ORDER BY p.proname COLLATE "C";
 -- Those with figures about the server or the business are not for everybody, nor for a front or staff.
 SELECT count(*) FILTER (WHERE has_function_privilege('regress_booking_front', p.oid, 'EXECUTE')) AS front,

@@ -269,5 +269,10 @@ FROM (SELECT what FROM oracle.seen GROUP BY what HAVING sum(rows) >= sum(answers
 	'there was something to compare')
   if $rounds >= 40;
 
+# Nothing is broken in the tables, at a time when all holds have run out; but for
+# seats that the shops took away while they were taken.
+is($node->safe_psql('postgres', q{SET booking.now = '2100-01-01 00:00Z'; SELECT * FROM booking.verify(true) WHERE check_name <> 'over_capacity'}),
+	'', 'verify finds nothing broken');
+
 $node->stop;
 done_testing();

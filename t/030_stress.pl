@@ -323,6 +323,7 @@ is(finish_clients(), 0, 'all clients went through');
 
 is($seen_overlaps, 0, "no overlap was ever seen ($looks looks)");
 finds($overlaps, 0, 'no two live appointments of a barber overlap');
+finds('SELECT * FROM booking.verify(true)', '', 'verify finds nothing broken');
 finds('SELECT count(*) FROM stress.acknowledged k WHERE NOT EXISTS (SELECT FROM booking.appointments a WHERE a.id = k.id)',
 	0, 'every acknowledged booking is present');
 finds(q{SELECT count(*) FROM stress.cancelled JOIN booking.appointments a USING (id) WHERE a.status <> 'cancelled'},
