@@ -71,7 +71,7 @@ PG_CONFIG ?= pg_config
 # missing, and build in a copy of this tree.
 # ---------------------------------------------------------------------------
 
-SCRIPTED = quickstart tour stop test bench checkver help
+SCRIPTED = quickstart tour stop test bench analyse checkver help
 .PHONY: all $(SCRIPTED)
 
 quickstart:
@@ -89,6 +89,9 @@ test:
 bench:
 	@bench/run
 
+analyse:
+	@scripts/analyse
+
 checkver:
 	@scripts/checkver
 
@@ -102,6 +105,7 @@ help:
 	@echo "make stop         end the demo server and remove its files"
 	@echo "make test         packages, build, private server, all tests; leaves nothing behind"
 	@echo "make bench        measure against what people would use instead"
+	@echo "make analyse      fuzz, model-check, lint, memcheck, measure coverage"
 	@echo "make checkver     check that all files name the same version"
 
 # ---------------------------------------------------------------------------

@@ -182,11 +182,13 @@ guard_leave(void)
 static bool
 open_passage(const Claim *claim, bool wait)
 {
+	bool		has_user = claim->limits != NULL &&
+		limits_bind_user(claim->limits);
+
 	passage.nest_level = GetCurrentTransactionNestLevel();
 	passage.occupant = claim->occupant;
 	passage.has_key = claim->key != NULL;
-	passage.has_user = claim->limits != NULL &&
-		limits_bind_user(claim->limits);
+	passage.has_user = has_user;
 	set_tag(&passage.barber_tag, (uint64) claim->occupant.barber_id,
 			BARBER_LOCK);
 	passage.is_open = true;
@@ -194,11 +196,11 @@ open_passage(const Claim *claim, bool wait)
 	{
 		set_tag(&passage.key_tag,
 				hash_bytes_extended((const unsigned char *) claim->key,
-									strlen(claim->key), 0),
+									(int) strlen(claim->key), 0),
 				KEY_LOCK);
 		acquire(&passage.key_tag, true);
 	}
-	if (passage.has_user)
+	if (has_user)
 	{
 		set_tag(&passage.user_tag, (uint64) claim->limits->user_id,
 				USER_LOCK);

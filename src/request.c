@@ -117,7 +117,7 @@ read_interval(Datum value, const char *name, int64 least_us, int64 most_us)
 	double		length = (double) interval->time +
 		((double) interval->day + 30.0 * interval->month) * USECS_PER_DAY;
 
-	if (length < least_us || length > most_us)
+	if (length < (double) least_us || length > (double) most_us)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s is out of range", name),
@@ -181,7 +181,7 @@ request_hash(uint64 hash, const Request *request)
 	hash = combine(hash, asked, sizeof(asked));
 	if (request->guest_name != NULL)
 		hash = combine(hash, request->guest_name,
-					   strlen(request->guest_name));
+					   (int) strlen(request->guest_name));
 	return hash;
 }
 

@@ -404,7 +404,7 @@ overrides(StartCheck *check, Override rule)
 {
 	if ((check->overrides & rule) == 0)
 		return false;
-	check->overrides_used |= rule;
+	check->overrides_used |= (int) rule;
 	return true;
 }
 
