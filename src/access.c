@@ -55,9 +55,10 @@ static bool
 is_staff(void)
 {
 	const Oid	argtypes[] = {INT8OID, TEXTOID, INT4OID};
-	Oid			decline = LookupFuncName(list_make2(makeString(BOOKING_SCHEMA),
-													makeString("decline_appointment")),
-										 lengthof(argtypes), argtypes, true);
+	List	   *name = list_make2(makeString(BOOKING_SCHEMA),
+								  makeString("decline_appointment"));
+	Oid			decline = LookupFuncName(name, lengthof(argtypes), argtypes,
+										 true);
 
 	return OidIsValid(decline) && booking_may_execute(decline);
 }
