@@ -1,14 +1,21 @@
 -- data.sql: the generated data that every contestant reads and writes.
 --
--- psql variables: barbers, appointments (about that many are made).
+-- psql variables: barbers, appointments (about that many are made), and chairs,
+-- if there are to be more than 10.
 --
 -- Shops of ten barbers in America/New_York, open daily 9:00-13:00 and
--- 14:00-18:00, and one last shop for the fight, open around the clock in UTC.
+-- 14:00-18:00, and one last shop, open around the clock in UTC, whose chairs
+-- nobody has booked yet.
 -- The past is as long as the number of appointments asks for; the future, which
 -- is what availability looks at, is 30 days.  There are no overrides and no
 -- time off, because the plain-SQL peers do not know them.
 --
 -- No random(): the same numbers make the same calendar, moved to today.
+
+\if :{?chairs}
+\else
+\set chairs 10
+\endif
 
 SET client_min_messages = warning;
 
@@ -19,6 +26,7 @@ CREATE SCHEMA bench;
 
 CREATE TABLE bench.numbers AS
 SELECT :barbers AS barbers,
+	greatest(:chairs, 10) AS chairs,
 	(:barbers + 9) / 10 AS shops,
 	(now() AT TIME ZONE 'America/New_York')::date AS today,
 	30 AS future_days,
@@ -39,7 +47,7 @@ SELECT barber, (barber + 9) / 10, 'Barber ' || barber
 FROM bench.numbers, generate_series(1, barbers) AS barber
 UNION ALL
 SELECT barbers + chair, shops + 1, 'Chair ' || chair
-FROM bench.numbers, generate_series(1, 10) AS chair;
+FROM bench.numbers, generate_series(1, chairs) AS chair;
 
 -- Three services a shop, of 30, 45 and 60 minutes: 3 * shop - 2, - 1 and - 0
 INSERT INTO booking.services (id, shop_id, name, duration_minutes, price_cents)

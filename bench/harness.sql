@@ -2,16 +2,52 @@
 
 SET client_min_messages = warning;
 
+-- What is measured, in the order in which it is
+CREATE TABLE bench.scenarios (
+	position int GENERATED ALWAYS AS IDENTITY,
+	scenario text PRIMARY KEY,
+	title text,
+	unit text,					-- of bench.results.value: us (a call) or tps
+	best_peer_target numeric,
+	best_peer_p99_target numeric
+);
+
+CREATE TABLE bench.contestants (
+	position int GENERATED ALWAYS AS IDENTITY,
+	scenario text REFERENCES bench.scenarios,
+	contestant text,
+	is_floor boolean,			-- no peer: it does less than is asked for
+	target numeric,				-- ours is at least so many times as fast
+	p99_target numeric,			-- the same, of the 99th percentile
+	PRIMARY KEY (scenario, contestant)
+);
+
 -- One run of one contestant
 CREATE TABLE bench.results (
 	scenario text,
 	contestant text,
 	round int,
 	value numeric,				-- microseconds a call, or transactions a second
-	transactions bigint,
+	transactions bigint,		-- those that failed included
+	failed bigint,				-- aborted, gave up, or ended in an error
 	booked bigint,
+	double_booked bigint,
 	deadlocks bigint,
-	gave_up bigint				-- clients who waited too long for an answer
+	gave_up bigint,				-- clients who waited too long for an answer
+	p50_us numeric,				-- latencies of those that did not fail
+	p95_us numeric,
+	p99_us numeric,
+	max_us numeric,
+	FOREIGN KEY (scenario, contestant) REFERENCES bench.contestants
+);
+
+-- What a call costs as the data grows, see growth
+CREATE TABLE bench.growth (
+	axis text,					-- what grows: appointments or barbers
+	appointments bigint,
+	barbers bigint,
+	call text,
+	us numeric
 );
 
 -- Something that must not be; any row makes the run fail
@@ -22,9 +58,10 @@ CREATE TABLE bench.faults (
 );
 
 -- How long a read takes.  query answers the first $1 questions with rows
--- (n, starts_at).  It runs in this backend, once to warm up, then again and
--- again for about that many seconds.  Memoize is off: it would answer a
--- repeated question from the one before, as no single call can.
+-- (n, starts_at).  It runs in this backend, with ever more questions until it
+-- takes a tenth of that many seconds, then again and again for all of them.
+-- Memoize is off: it would answer a repeated question from the one before, as no
+-- single call can.
 CREATE FUNCTION bench.microseconds_per_call(query text, seconds float) RETURNS float
 LANGUAGE plpgsql
 SET enable_memoize = off
@@ -32,15 +69,17 @@ SET max_parallel_workers_per_gather = 0
 AS $$
 DECLARE
 	counting text := format('SELECT count(starts_at) FROM (%s) AS slots', query);
-	started timestamptz := clock_timestamp();
-	elapsed float;
-	questions int := 200;
+	started timestamptz;
+	elapsed float := 0;
+	questions int := 5;
 	passes int := 0;
 BEGIN
-	EXECUTE counting USING questions;
-	elapsed := extract(epoch FROM clock_timestamp() - started);
-	questions := least(20000, greatest(questions, questions * 0.2 * seconds / elapsed));
-	EXECUTE counting USING questions;
+	WHILE elapsed < seconds / 10 AND questions < 20000 LOOP
+		questions := least(20000, questions * 2);
+		started := clock_timestamp();
+		EXECUTE counting USING questions;
+		elapsed := extract(epoch FROM clock_timestamp() - started);
+	END LOOP;
 
 	started := clock_timestamp();
 	LOOP
@@ -106,9 +145,9 @@ BEGIN
 END
 $$;
 
--- How many live appointments of a table begin before the one before them ends.
--- A hold that is over counts for nothing.
-CREATE FUNCTION bench.count_overlaps(appointments regclass) RETURNS bigint
+-- How many live appointments of a table, of those with a greater id, begin before
+-- the one before them ends.  A hold that is over counts for nothing.
+CREATE FUNCTION bench.count_overlaps(appointments regclass, after_id bigint DEFAULT 0) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
 	result bigint;
@@ -117,16 +156,26 @@ BEGIN
 			SELECT busy_from < max(busy_until) OVER (PARTITION BY barber_id ORDER BY busy_from, id
 				ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS is_overlap
 			FROM %s
-			WHERE status IN (''pending'', ''confirmed'', ''checked_in'')
+			WHERE id > $1 AND status IN (''pending'', ''confirmed'', ''checked_in'')
 			AND (hold_expires_at IS NULL OR hold_expires_at > now())) AS x
 		WHERE is_overlap', appointments)
-	INTO result;
+	INTO result USING after_id;
 	RETURN result;
 END
 $$;
 
--- The times that stats_book books, each one of its own, as scripts/book/ has them
-CREATE SEQUENCE bench.bookings MINVALUE 0;
+-- What a run left in its table: all appointments, and those of them that overlap
+CREATE FUNCTION bench.count_booked(appointments regclass, after_id bigint, OUT booked bigint, OUT double_booked bigint)
+LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE format('SELECT count(*) FROM %s WHERE id > $1', appointments) INTO booked USING after_id;
+	double_booked := bench.count_overlaps(appointments, after_id);
+END
+$$;
 
--- Numbers the tries of a fight.  Unlogged, so that to draw a number is no write.
-CREATE UNLOGGED SEQUENCE bench.tries MINVALUE 0;
+-- Numbers the runs of scripts
+CREATE SEQUENCE bench.runs MINVALUE 0;
+
+-- Counts those who gave up waiting and caught that error, even if all that they
+-- did is undone.  Unlogged, so that to draw a number is no write.
+CREATE UNLOGGED SEQUENCE bench.given_up MINVALUE 0;

@@ -1,2 +1,0 @@
-SELECT bench.book_exclusion(:chair, :service, :customer,
-	to_timestamp(:base + nextval('bench.tries') / 64 * 7200 + :late));

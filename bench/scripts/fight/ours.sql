@@ -1,2 +1,0 @@
-SELECT * FROM booking.try_book_slot(:chair, :service, :customer,
-	to_timestamp(:base + nextval('bench.tries') / 64 * 7200 + :late));
