@@ -52,16 +52,24 @@ run_variables() {
 	variables "$@"
 }
 
+# CONTESTANT: the text of its script
+script_of() {
+	local common=$scenarios/$directory/common.sql
+	[ ! -f "$common" ] || cat "$common"
+	cat "$scenarios/$directory/$1.sql"
+}
+
 # Both run a script with the variables in words; their output is the report.
 run_pgbench() {
 	local -a settings=()
 	local word
+	read -r -a settings <<<"${options[$1]:-}"
 	for word in "${words[@]}"; do
 		settings+=(-D "$word")
 	done
 	pgbench -n -M prepared -c "$sessions" -j 2 -T "$duration" --random-seed="$2" "${settings[@]}" \
 		--log --log-prefix="$logs/log" \
-		-f <(cat "$scenarios/$directory/common.sql" "$scenarios/$directory/$1.sql") 2>&1
+		-f <(script_of "$1") 2>&1
 }
 
 run_node() {
@@ -72,7 +80,7 @@ run_node() {
 		settings+=("${name^^}=${word#*=}")
 	done
 	env "${settings[@]}" CLIENTS="$sessions" SECONDS="$duration" SEED="$2" LOG="$logs/log" \
-		NODE_PATH="${NODE_PATH:-/usr/share/nodejs:/usr/lib/nodejs}" nodejs "$scenarios/$directory/$1.js" 2>&1
+		NODE_PATH="$node_path" nodejs "$scenarios/$directory/$1.js" 2>&1
 }
 
 # Reads the logs: prints how many transactions went well and how many failed, how

@@ -30,6 +30,12 @@ have() {
 	command -v "$1" >/dev/null 2>&1
 }
 
+# Where Debian's packages keep modules of node's, and where scripts/packages puts
+# those that cannot be installed.
+node_modules=/usr/local/lib/booking-bench
+# shellcheck disable=SC2034 # for those who run node
+node_path=/usr/share/nodejs:$node_modules/usr/share/nodejs
+
 # ---- PostgreSQL --------------------------------------------------------------
 
 # Can extensions be built with this pg_config, and the server be started?
