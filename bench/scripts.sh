@@ -80,7 +80,7 @@ run_node() {
 		settings+=("${name^^}=${word#*=}")
 	done
 	env "${settings[@]}" CLIENTS="$sessions" SECONDS="$duration" SEED="$2" LOG="$logs/log" \
-		NODE_PATH="$node_path" nodejs "$scenarios/$directory/$1.js" 2>&1
+		NODE_PATH="$node_path" timeout $((duration + 60)) nodejs "$scenarios/$directory/$1.js" 2>&1
 }
 
 # Reads the logs: prints how many transactions went well and how many failed, how
@@ -128,7 +128,7 @@ script_once() {
 	mapfile -t words < <(tr -s ' ' '\n' <<<"$words")
 	[ "$writes" = no ] || before=$(sql -c "SELECT coalesce(max(id), 0) FROM $(table_of "$1")")
 	deadlocks_before=$(deadlocks)
-	logs=$(mktemp -d)
+	logs=$(mktemp -d -p "$HOME")
 	report=$(PGOPTIONS="-c statement_timeout=$patience -c synchronous_commit=$synchronous_commit" \
 		"run_$kind" "$@") || status=$?
 	read -r good bad tps p50 p95 p99 max < <(read_logs)

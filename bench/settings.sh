@@ -1,7 +1,7 @@
 # settings.sh: reads what scenarios/NAME/settings says; to be sourced.
 #
 # shellcheck shell=bash
-# shellcheck disable=SC2034 # the settings are for the caller
+# shellcheck disable=SC2034,SC2030,SC2031 # the settings are for the caller
 
 scenarios=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/scenarios
 
