@@ -86,7 +86,7 @@ run_node() {
 # Reads the logs: prints how many transactions went well and how many failed, how
 # many of the former there were a second, and their latencies.
 read_logs() {
-	cat "$logs"/* | sort -n -k 3,3 | awk '
+	find "$logs" -type f -exec cat {} + | sort -n -k 3,3 | awk '
 		function percentile(p) {
 			p *= good
 			return good ? latency[p == int(p) ? p : int(p) + 1] : "NULL"
