@@ -192,10 +192,11 @@ abandon() {
 	fi
 }
 
-# Ends with the given clean-up, however we end; exit_status is there for it.
+# Ends with the given clean-up, however we end; exit_status is there for it.  A
+# second signal does not cut the clean-up short.
 on_exit() {
 	# shellcheck disable=SC2064 # the name is to be expanded now
-	trap "exit_status=\$?; abandon; $1" EXIT
+	trap "exit_status=\$?; trap '' INT TERM HUP; abandon; $1" EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
 }
