@@ -24,6 +24,7 @@
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "pgtime.h"
+#include "storage/itemptr.h"
 #include "storage/lockdefs.h"
 #include "utils/date.h"
 #include "utils/relcache.h"
@@ -320,6 +321,7 @@ extern uint64 catalog_configuration_generation(void);
 extern uint64 catalog_shape_generation(void);
 extern Relation catalog_open(TableId table, LOCKMODE lockmode);
 extern Relation catalog_open_index(IndexId index, LOCKMODE lockmode);
+extern _Noreturn void catalog_raise_unfit(IndexId index);
 extern AttrNumber catalog_column(TableId table, int column);
 extern int64 catalog_next_appointment_id(void);
 extern bool catalog_is_table(Relation rel, TableId table);
@@ -332,6 +334,33 @@ extern int	scan_rows(TableId table, int column, int64 key, IndexId index,
 					  Snapshot snapshot, RowCallback callback, void *state);
 extern int	scan_rows_by_key(TableId table, int64 value, Snapshot snapshot,
 							 RowCallback callback, void *state);
+
+/* ---- leaves.c: leaf pages of the availability index ---- */
+
+typedef struct LeafEntry
+{
+	Span		busy;
+	TimestampTz expires_at;		/* of a hold; DT_NOEND: never */
+	ItemPointerData row;
+} LeafEntry;
+
+/* Those of a range that one page has, by busy.from */
+typedef struct LeafEntries
+{
+	LeafEntry  *rows;
+	int			count;
+	int			capacity;
+} LeafEntries;
+
+typedef struct LeafScan LeafScan;
+
+extern LeafScan *leaves_open(Relation appointments, Relation index,
+							 Snapshot snapshot);
+extern const LeafEntries *leaves_first(LeafScan *scan, int64 barber_id,
+									   TimestampTz after,
+									   TimestampTz before);
+extern const LeafEntries *leaves_next(LeafScan *scan);
+extern void leaves_release(LeafScan *scan);
 
 /* ---- schedule.c: the configuration, compiled ---- */
 
@@ -487,7 +516,7 @@ typedef struct SeatGroup
 
 typedef struct GroupList
 {
-	SeatGroup	   *groups;			/* by start, latest first */
+	SeatGroup	   *groups;			/* by begin of their busy time */
 	int			count;
 	int			capacity;
 } GroupList;
