@@ -199,6 +199,7 @@ typedef struct SpanList
 extern void spans_add(SpanList *list, TimestampTz from, TimestampTz until);
 extern void spans_normalize(SpanList *list);
 extern int	spans_first_ending_after(const SpanList *list, TimestampTz at);
+extern int	spans_seek(const SpanList *list, int position, TimestampTz at);
 extern void spans_subtract(const SpanList *list, const SpanList *hole,
 						   SpanList *result);
 extern void spans_intersect(const SpanList *list, const SpanList *other,
@@ -226,6 +227,7 @@ typedef struct DateWindow
 
 extern void zone_init(Zone *zone, pg_tz *tz);
 extern int64 zone_offset_us(Zone *zone, TimestampTz at);
+extern bool zone_has_switch(Zone *zone, TimestampTz from, TimestampTz until);
 extern TimestampTz zone_instant(Zone *zone, int64 local_us);
 extern DateADT zone_date(Zone *zone, TimestampTz at);
 extern void zone_date_spans(Zone *zone, DateADT from_date, DateADT to_date,
