@@ -30,6 +30,7 @@ OBJS = \
 	src/history.o \
 	src/hours.o \
 	src/intervals.o \
+	src/leaves.o \
 	src/limits.o \
 	src/monitor.o \
 	src/occupancy.o \

@@ -24,6 +24,7 @@
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "pgtime.h"
+#include "storage/itemptr.h"
 #include "storage/lockdefs.h"
 #include "utils/date.h"
 #include "utils/relcache.h"
@@ -198,6 +199,7 @@ typedef struct SpanList
 extern void spans_add(SpanList *list, TimestampTz from, TimestampTz until);
 extern void spans_normalize(SpanList *list);
 extern int	spans_first_ending_after(const SpanList *list, TimestampTz at);
+extern int	spans_seek(const SpanList *list, int position, TimestampTz at);
 extern void spans_subtract(const SpanList *list, const SpanList *hole,
 						   SpanList *result);
 extern void spans_intersect(const SpanList *list, const SpanList *other,
@@ -225,6 +227,7 @@ typedef struct DateWindow
 
 extern void zone_init(Zone *zone, pg_tz *tz);
 extern int64 zone_offset_us(Zone *zone, TimestampTz at);
+extern bool zone_has_switch(Zone *zone, TimestampTz from, TimestampTz until);
 extern TimestampTz zone_instant(Zone *zone, int64 local_us);
 extern DateADT zone_date(Zone *zone, TimestampTz at);
 extern void zone_date_spans(Zone *zone, DateADT from_date, DateADT to_date,
@@ -320,6 +323,7 @@ extern uint64 catalog_configuration_generation(void);
 extern uint64 catalog_shape_generation(void);
 extern Relation catalog_open(TableId table, LOCKMODE lockmode);
 extern Relation catalog_open_index(IndexId index, LOCKMODE lockmode);
+extern _Noreturn void catalog_raise_unfit(IndexId index);
 extern AttrNumber catalog_column(TableId table, int column);
 extern int64 catalog_next_appointment_id(void);
 extern bool catalog_is_table(Relation rel, TableId table);
@@ -332,6 +336,33 @@ extern int	scan_rows(TableId table, int column, int64 key, IndexId index,
 					  Snapshot snapshot, RowCallback callback, void *state);
 extern int	scan_rows_by_key(TableId table, int64 value, Snapshot snapshot,
 							 RowCallback callback, void *state);
+
+/* ---- leaves.c: leaf pages of the availability index ---- */
+
+typedef struct LeafEntry
+{
+	Span		busy;
+	TimestampTz expires_at;		/* of a hold; DT_NOEND: never */
+	ItemPointerData row;
+} LeafEntry;
+
+/* Those of a range that one page has, by busy.from */
+typedef struct LeafEntries
+{
+	LeafEntry  *rows;
+	int			count;
+	int			capacity;
+} LeafEntries;
+
+typedef struct LeafScan LeafScan;
+
+extern LeafScan *leaves_open(Relation appointments, Relation index,
+							 Snapshot snapshot);
+extern const LeafEntries *leaves_first(LeafScan *scan, int64 barber_id,
+									   TimestampTz after,
+									   TimestampTz before);
+extern const LeafEntries *leaves_next(LeafScan *scan);
+extern void leaves_release(LeafScan *scan);
 
 /* ---- schedule.c: the configuration, compiled ---- */
 
@@ -487,7 +518,7 @@ typedef struct SeatGroup
 
 typedef struct GroupList
 {
-	SeatGroup	   *groups;			/* by start, latest first */
+	SeatGroup	   *groups;			/* by begin of their busy time */
 	int			count;
 	int			capacity;
 } GroupList;

@@ -410,6 +410,21 @@ catalog_open(TableId table, LOCKMODE lockmode)
 }
 
 /*
+ * Refuses to go on with an index that is not as setup() makes it.
+ */
+void
+catalog_raise_unfit(IndexId index)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("index %s.%s is missing, invalid, or not as %s.setup() makes it",
+					BOOKING_SCHEMA, index_names[index].name, BOOKING_SCHEMA),
+			 errdetail("The booking functions look at appointments through it."),
+			 errhint("Drop it if it is there, then SELECT %s.setup().",
+					 BOOKING_SCHEMA)));
+}
+
+/*
  * Opens one of the indexes of appointments, whose table is open with an equal
  * lock.
  */
@@ -418,14 +433,7 @@ catalog_open_index(IndexId index, LOCKMODE lockmode)
 {
 	catalog_refresh();
 	if (!OidIsValid(indexes[index]))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("index %s.%s is missing, invalid, or not as %s.setup() makes it",
-						BOOKING_SCHEMA, index_names[index].name,
-						BOOKING_SCHEMA),
-				 errdetail("The booking functions look at appointments through it."),
-				 errhint("Drop it if it is there, then SELECT %s.setup().",
-						 BOOKING_SCHEMA)));
+		catalog_raise_unfit(index);
 	return index_open(indexes[index], lockmode);
 }
 

@@ -38,6 +38,23 @@
 	index_beginscan((heap), (index), (snapshot), (nkeys), 0)
 #endif
 
+/* 16 wants to know whose index it descends, 17 no age of the snapshot */
+#if PG_VERSION_NUM >= 170000
+#define booking_bt_search(index, heap, key, buffer, snapshot) \
+	_bt_search((index), (heap), (key), (buffer), BT_READ)
+#define booking_test_for_old_snapshot(snapshot, rel, page) ((void) 0)
+#else
+#if PG_VERSION_NUM >= 160000
+#define booking_bt_search(index, heap, key, buffer, snapshot) \
+	_bt_search((index), (heap), (key), (buffer), BT_READ, (snapshot))
+#else
+#define booking_bt_search(index, heap, key, buffer, snapshot) \
+	_bt_search((index), (key), (buffer), BT_READ, (snapshot))
+#endif
+#define booking_test_for_old_snapshot(snapshot, rel, page) \
+	TestForOldSnapshot((snapshot), (rel), (page))
+#endif
+
 /* 17 can ask for a lock at least as strong */
 #if PG_VERSION_NUM >= 170000
 #define booking_lock_held(tag, mode) LockHeldByMe((tag), (mode), false)

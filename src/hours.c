@@ -119,19 +119,22 @@ add_piece(OpenTime *open, const Span *span, TimestampTz anchor)
 
 /*
  * The barber's open time, in whole pieces, as far as they meet [from, until).
- * An hours piece may end on the next date, and the gap of a zone that skipped
- * a date moves it by one more.
+ * An hours piece may end on the next date; where the clock was changed, the
+ * gap of a zone that skipped a date moves it by one more.
  */
 void
 find_open_time(Barber *barber, TimestampTz from, TimestampTz until,
 				   OpenTime *open)
 {
 	Zone	   *zone = &barber->shop->zone;
-	DateADT		last = zone_date(zone, until) + 1;
+	DateADT		first = zone_date(zone, from) - 1;
+	DateADT		last = zone_date(zone, until);
+	int			more = zone_has_switch(zone, from - 3 * USECS_PER_DAY,
+									   until + 2 * USECS_PER_DAY) ? 1 : 0;
 	SpanList	hours = {0};
 	SpanList	left = {0};
 
-	for (DateADT date = zone_date(zone, from) - 2; date <= last; date++)
+	for (DateADT date = first - more; date <= last + more; date++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		hours_of_date(barber, date, &hours);

@@ -41,32 +41,42 @@ compare_spans(const void *a, const void *b)
 }
 
 /*
- * Sorts, and merges what touches or overlaps.  Costs one pass when there is
- * nothing to do.
+ * Merges what touches or overlaps, up to the first span that is out of order:
+ * returns whether there is none.
+ */
+static bool
+merge_ordered(SpanList *list)
+{
+	Span	   *spans = list->spans;
+	int			count = list->count;
+	int			kept = 0;
+	int			i;
+
+	for (i = 1; i < count && spans[i].from >= spans[kept].from; i++)
+	{
+		if (spans[i].from > spans[kept].until)
+			spans[++kept] = spans[i];
+		else if (spans[i].until > spans[kept].until)
+			spans[kept].until = spans[i].until;
+	}
+	list->count = kept + 1;
+	for (int rest = i; rest < count; rest++)
+		spans[list->count++] = spans[rest];
+	return i == count;
+}
+
+/*
+ * Sorts, and merges what touches or overlaps.  Costs one pass when the spans
+ * are in order.
  */
 void
 spans_normalize(SpanList *list)
 {
-	Span	   *spans = list->spans;
-	int			kept = 0;
-
-	for (int i = 1; i < list->count; i++)
+	if (list->count > 1 && !merge_ordered(list))
 	{
-		if (spans[i].from < spans[i - 1].from)
-		{
-			qsort(spans, list->count, sizeof(Span), compare_spans);
-			break;
-		}
+		qsort(list->spans, list->count, sizeof(Span), compare_spans);
+		merge_ordered(list);
 	}
-	for (int i = 1; i < list->count; i++)
-	{
-		if (spans[i].from > spans[kept].until)
-			spans[++kept] = spans[i];
-		else
-			spans[kept].until = Max(spans[kept].until, spans[i].until);
-	}
-	if (list->count > 0)
-		list->count = kept + 1;
 }
 
 /*
@@ -92,19 +102,35 @@ spans_first_ending_after(const SpanList *list, TimestampTz at)
 }
 
 /*
+ * The same, of an instant that is not before the one for which "position" was
+ * found.
+ */
+int
+spans_seek(const SpanList *list, int position, TimestampTz at)
+{
+	while (position < list->count && list->spans[position].until <= at)
+		position++;
+	return position;
+}
+
+/*
  * Appends to result what of a normalized list lies outside the holes, which
  * are normalized too.
  */
 void
 spans_subtract(const SpanList *list, const SpanList *holes, SpanList *result)
 {
+	int			first = list->count == 0 ? 0 :
+		spans_first_ending_after(holes, list->spans[0].from);
+
 	for (int i = 0; i < list->count; i++)
 	{
 		TimestampTz from = list->spans[i].from;
 		TimestampTz until = list->spans[i].until;
-		int			h = spans_first_ending_after(holes, from);
 
-		for (; h < holes->count && holes->spans[h].from < until; h++)
+		first = spans_seek(holes, first, from);
+		for (int h = first;
+			 h < holes->count && holes->spans[h].from < until; h++)
 		{
 			spans_add(result, from, holes->spans[h].from);
 			from = holes->spans[h].until;
@@ -120,12 +146,16 @@ void
 spans_intersect(const SpanList *list, const SpanList *other,
 				SpanList *result)
 {
+	int			first = list->count == 0 ? 0 :
+		spans_first_ending_after(other, list->spans[0].from);
+
 	for (int i = 0; i < list->count; i++)
 	{
 		const Span *span = &list->spans[i];
-		int			o = spans_first_ending_after(other, span->from);
 
-		for (; o < other->count && other->spans[o].from < span->until; o++)
+		first = spans_seek(other, first, span->from);
+		for (int o = first;
+			 o < other->count && other->spans[o].from < span->until; o++)
 			spans_add(result, Max(span->from, other->spans[o].from),
 					  Min(span->until, other->spans[o].until));
 	}

@@ -3,20 +3,19 @@
  * occupancy.c
  *	  What appointments occupy: index scans over appointments.
  *
- * Both scans walk idx_appointments_availability_check backwards from the end
- * of the asked range.  It holds all that is needed (barber, busy range, expiry
- * of a hold), and only rows whose status is live.
+ * Both scans read idx_appointments_availability_check.  It holds all that is
+ * needed (barber, busy range, expiry of a hold), and only rows whose status is
+ * live.  They rely on nothing but the CHECK that a busy range spans two days at
+ * most.
  *
  *	busy_read	what the caller's snapshot sees, for availability: an
- *				index-only scan in the manner of nodeIndexonlyscan.c.  Live
- *				appointments of a barber do not overlap, so the first that ends
- *				before the range ends the scan.  (Not a hold: it may have
- *				expired after this statement began, and been booked over.)
+ *				index-only scan in the manner of nodeIndexonlyscan.c, over the
+ *				leaf pages as leaves.c reads them.
  *
  *	probe_overlap	what is there now, committed or not, for the guard: a scan
  *				with a dirty snapshot, in the manner of
- *				check_exclusion_or_unique_constraint().  It relies on nothing
- *				but the CHECK that a busy range spans two days at most.
+ *				check_exclusion_or_unique_constraint(), backwards from the end
+ *				of the asked range.
  *
  * Of a service with a capacity, appointments of one barber, start and busy
  * range share that time: a group.  So live busy ranges of a barber are equal,
@@ -36,6 +35,7 @@
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "pgstat.h"
 #include "storage/bufmgr.h"
 #include "storage/predicate.h"
 #include "utils/builtins.h"
@@ -55,11 +55,19 @@
 
 #define LONGEST_BUSY (2 * USECS_PER_DAY)
 
+/*
+ * Dead entries that make it worth having them marked: each costs every later
+ * reader a look at its row.
+ */
+#define MANY_DEAD 8
+
 struct BusyReader
 {
 	Relation	appointments;
 	Relation	index;
-	IndexScanDesc scan;
+	Snapshot	snapshot;
+	LeafScan   *leaves;
+	IndexFetchTableData *fetch; /* NULL until a row is looked at */
 	TupleTableSlot *slot;
 	Buffer		vm_buffer;
 	TimestampTz now;
@@ -155,15 +163,13 @@ set_keys(ScanKey keys, int64 barber_id, TimestampTz after, TimestampTz before)
 BusyReader *
 busy_open(void)
 {
-	BusyReader *reader = palloc(sizeof(BusyReader));
+	BusyReader *reader = palloc0(sizeof(BusyReader));
 
 	reader->appointments = catalog_open(APPOINTMENTS, AccessShareLock);
 	reader->index = catalog_open_index(AVAILABILITY_INDEX, AccessShareLock);
-	reader->slot = table_slot_create(reader->appointments, NULL);
-	reader->scan = booking_index_beginscan(reader->appointments,
-										   reader->index,
-										   GetActiveSnapshot(), 3);
-	reader->scan->xs_want_itup = true;
+	reader->snapshot = GetActiveSnapshot();
+	reader->leaves = leaves_open(reader->appointments, reader->index,
+								 reader->snapshot);
 	reader->vm_buffer = InvalidBuffer;
 	reader->now = booking_now();
 	return reader;
@@ -172,12 +178,41 @@ busy_open(void)
 void
 busy_close(BusyReader *reader)
 {
+	leaves_release(reader->leaves);
 	if (BufferIsValid(reader->vm_buffer))
 		ReleaseBuffer(reader->vm_buffer);
-	index_endscan(reader->scan);
-	ExecDropSingleTupleTableSlot(reader->slot);
+	if (reader->fetch != NULL)
+	{
+		table_index_fetch_end(reader->fetch);
+		ExecDropSingleTupleTableSlot(reader->slot);
+	}
 	index_close(reader->index, AccessShareLock);
 	table_close(reader->appointments, AccessShareLock);
+}
+
+/*
+ * Fetches the row of an entry into reader->slot, if the snapshot sees it, and
+ * counts those that nobody can see any more.
+ */
+static bool
+fetch_row(BusyReader *reader, const LeafEntry *entry, int *dead_count)
+{
+	ItemPointerData row = entry->row;
+	bool		goes_on = false;
+	bool		all_dead = false;
+
+	if (reader->fetch == NULL)
+	{
+		reader->slot = table_slot_create(reader->appointments, NULL);
+		reader->fetch = table_index_fetch_begin(reader->appointments);
+	}
+	pgstat_count_heap_fetch(reader->index);
+	if (table_index_fetch_tuple(reader->fetch, &row, reader->snapshot,
+								reader->slot, &goes_on, &all_dead))
+		return true;
+	if (all_dead)
+		(*dead_count)++;
+	return false;
 }
 
 /*
@@ -185,19 +220,13 @@ busy_close(BusyReader *reader)
  * not known to be visible to all.
  */
 static bool
-row_is_visible(BusyReader *reader, ItemPointer tid)
+row_is_visible(BusyReader *reader, const LeafEntry *entry, int *dead_count)
 {
-	BlockNumber block = ItemPointerGetBlockNumber(tid);
+	BlockNumber block = ItemPointerGetBlockNumber(&entry->row);
 
-	if (VM_ALL_VISIBLE(reader->appointments, block, &reader->vm_buffer))
-	{
-		PredicateLockPage(reader->appointments, block,
-						  reader->scan->xs_snapshot);
-		return true;
-	}
-	if (!index_fetch_heap(reader->scan, reader->slot))
-		return false;
-	ExecClearTuple(reader->slot);
+	if (!VM_ALL_VISIBLE(reader->appointments, block, &reader->vm_buffer))
+		return fetch_row(reader, entry, dead_count);
+	PredicateLockPage(reader->appointments, block, reader->snapshot);
 	return true;
 }
 
@@ -228,77 +257,85 @@ count_in_group(GroupList *list, TimestampTz starts_at, const Span *busy)
 }
 
 /*
- * Whether the filter keeps a row that the snapshot sees, and counts it in its
- * group.  This takes the row itself.
+ * Whether the filter keeps a row that the snapshot sees, which takes the row
+ * itself, and counts it in its group.
  */
 static bool
-filter_row(BusyReader *reader, const Span *busy, BusyFilter *filter,
-		   bool *is_visible)
+filter_row(BusyReader *reader, const LeafEntry *entry, BusyFilter *filter,
+		   int *dead_count)
 {
-	TupleTableSlot *row = reader->slot;
+	TupleTableSlot *row;
 	bool		isnull = false;
-	bool		is_kept = true;
 
-	*is_visible = index_fetch_heap(reader->scan, row);
-	if (!*is_visible)
+	if (!fetch_row(reader, entry, dead_count))
 		return false;
+	row = reader->slot;
 	if (filter->head_id != 0 && head_of(row) == filter->head_id)
-		is_kept = false;
-	else if (filter->service_id != 0 &&
-			 DatumGetInt64(appointment_value(row, APPT_SERVICE_ID, &isnull)) ==
-			 filter->service_id)
+		return false;
+	if (filter->service_id != 0 &&
+		DatumGetInt64(appointment_value(row, APPT_SERVICE_ID, &isnull)) ==
+		filter->service_id)
 		count_in_group(&filter->groups,
 					   DatumGetTimestampTz(appointment_value(row,
 															 APPT_STARTS_AT,
 															 &isnull)),
-					   busy);
-	ExecClearTuple(row);
-	return is_kept;
+					   &entry->busy);
+	return true;
+}
+
+/*
+ * Goes over a range by the general scan, which marks dead entries so that
+ * nobody looks at them again.
+ */
+static void
+mark_dead(BusyReader *reader, int64 barber_id, TimestampTz after,
+		  TimestampTz before)
+{
+	ScanKeyData keys[3];
+	IndexScanDesc scan = booking_index_beginscan(reader->appointments,
+												 reader->index,
+												 reader->snapshot, 3);
+
+	set_keys(keys, barber_id, after, before);
+	index_rescan(scan, keys, 3, NULL, 0);
+	while (index_getnext_slot(scan, ForwardScanDirection, reader->slot))
+		CHECK_FOR_INTERRUPTS();
+	index_endscan(scan);
 }
 
 /*
  * Appends the live busy spans of a barber that meet [from, until), whole,
- * normalized; and perhaps some before it.  A filter leaves some out, and
- * lists groups besides.
+ * normalized.  A filter leaves some out, and lists groups besides.
  */
 void
 busy_read(BusyReader *reader, int64 barber_id, TimestampTz from,
 		  TimestampTz until, BusyFilter *filter, SpanList *busy)
 {
-	ScanKeyData keys[3];
-	ItemPointer tid;
+	TimestampTz after = from - LONGEST_BUSY;
+	int			dead_count = 0;
+	const LeafEntries *entries;
 
-	set_keys(keys, barber_id, from - LONGEST_BUSY, until);
-	index_rescan(reader->scan, keys, 3, NULL, 0);
-	while ((tid = index_getnext_tid(reader->scan,
-									BackwardScanDirection)) != NULL)
+	for (entries = leaves_first(reader->leaves, barber_id, after, until);
+		 entries != NULL; entries = leaves_next(reader->leaves))
 	{
-		Entry		entry;
-		bool		is_visible;
-		bool		is_kept;
+		for (int i = 0; i < entries->count; i++)
+		{
+			const LeafEntry *entry = &entries->rows[i];
 
-		CHECK_FOR_INTERRUPTS();
-		read_entry(reader->scan, reader->now, &entry);
-		if (entry.is_expired)
-			continue;
-		if (filter != NULL)
-			is_kept = filter_row(reader, &entry.busy, filter, &is_visible);
-		else
-			is_kept = is_visible = row_is_visible(reader, tid);
-		if (!is_visible)
-			continue;
-		if (entry.busy.until <= from && !entry.is_hold)
-			break;
-		if (is_kept)
-			spans_add(busy, entry.busy.from, entry.busy.until);
+			if (entry->busy.until <= from || entry->expires_at <= reader->now)
+				continue;
+			CHECK_FOR_INTERRUPTS();
+			if (filter != NULL ?
+				filter_row(reader, entry, filter, &dead_count) :
+				row_is_visible(reader, entry, &dead_count))
+				spans_add(busy, entry->busy.from, entry->busy.until);
+		}
 	}
-	for (int i = 0; i < busy->count / 2; i++)
-	{
-		Span		span = busy->spans[i];
-
-		busy->spans[i] = busy->spans[busy->count - 1 - i];
-		busy->spans[busy->count - 1 - i] = span;
-	}
+	leaves_release(reader->leaves);
+	if (dead_count >= MANY_DEAD)
+		mark_dead(reader, barber_id, after, until);
+	if (reader->fetch != NULL)
+		table_index_fetch_reset(reader->fetch);
 	spans_normalize(busy);
 }
 

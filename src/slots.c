@@ -33,6 +33,9 @@ typedef struct Search
 	Zone	   *zone;
 	StartList  *result;
 	bool		is_disordered;
+	TimestampTz reached;		/* for which these are the positions of the */
+	int			open_at;		/* first open span and the first */
+	int			blocked_at;		/* blocked one that end after it */
 } Search;
 
 /* ---- the parts of a service ---- */
@@ -201,30 +204,49 @@ add_gap(Search *search, const OpenPiece *piece, TimestampTz gap_start,
 }
 
 /*
+ * Goes to where a piece begins.  Almost always that is after the one before;
+ * not where pieces of two dates overlap.
+ */
+static void
+go_to(Search *search, TimestampTz at)
+{
+	if (at >= search->reached)
+	{
+		search->open_at = spans_seek(&search->open->open, search->open_at, at);
+		search->blocked_at = spans_seek(search->blocked, search->blocked_at,
+										at);
+	}
+	else
+	{
+		search->open_at = spans_first_ending_after(&search->open->open, at);
+		search->blocked_at = spans_first_ending_after(search->blocked, at);
+	}
+	search->reached = at;
+}
+
+/*
  * The slots of one piece of open time, gap by gap.
  */
 static void
 add_piece_starts(Search *search, const OpenPiece *piece)
 {
 	const SlotRule *rule = search->rule;
-	const SpanList *open = &search->open->open;
 	const SpanList *blocked = search->blocked;
 	const Span *whole;
 	TimestampTz first;
 	TimestampTz last;
 	TimestampTz gap_start = piece->from;
-	int			b;
 
 	/* the service must end before the open time around the piece does */
-	whole = &open->spans[spans_first_ending_after(open, piece->from)];
+	go_to(search, piece->from);
+	whole = &search->open->open.spans[search->open_at];
 	first = Max(Max(piece->from, rule->earliest), search->window->from);
 	last = Min(Min(piece->until, search->window->until) - 1,
 			   whole->until - rule->duration_us);
 	if (first > last)
 		return;
 
-	b = spans_first_ending_after(blocked, piece->from);
-	for (; b < blocked->count && gap_start <= last; b++)
+	for (int b = search->blocked_at; b < blocked->count && gap_start <= last; b++)
 	{
 		const Span *span = &blocked->spans[b];
 
@@ -274,7 +296,15 @@ find_starts(const OpenTime *open, const SpanList *blocked,
 			const SlotRule *rule, const DateWindow *window, Zone *zone,
 			StartList *result)
 {
-	Search		search = {open, blocked, rule, window, zone, result, false};
+	Search		search = {
+		.open = open,
+		.blocked = blocked,
+		.rule = rule,
+		.window = window,
+		.zone = zone,
+		.result = result,
+		.reached = DT_NOBEGIN
+	};
 
 	result->count = 0;
 	for (int p = 0; p < open->piece_count; p++)

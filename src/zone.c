@@ -111,6 +111,16 @@ zone_offset_us(Zone *zone, TimestampTz at)
 }
 
 /*
+ * Whether the offset from UTC may change between two instants; no means no.
+ */
+bool
+zone_has_switch(Zone *zone, TimestampTz from, TimestampTz until)
+{
+	(void) zone_offset_us(zone, from);
+	return until >= zone->known_until;
+}
+
+/*
  * Whether the known stretch contains an instant and a day on either side.
  */
 static bool
