@@ -32,13 +32,18 @@ typedef struct Search
 	BusyReader *reader;
 } Search;
 
+/*
+ * A slot, laid out as the SQL type is.
+ */
 typedef struct Slot
 {
+	int64		barber_id;
 	TimestampTz starts_at;
 	TimestampTz ends_at;
-	int64		barber_id;
-	int			seats_left;
+	int32		seats_left;
 } Slot;
+
+#define SLOT_WIDTH (offsetof(Slot, seats_left) + sizeof(int32))
 
 typedef struct SlotArray
 {
@@ -147,19 +152,14 @@ sort_slots(SlotArray *array)
 static void
 put_slots(ResultSet *result, const SlotArray *array, int how_many)
 {
-	Datum		values[4];
-	bool		nulls[4] = {false, false, false, false};
+	Datum		model[] = {
+		Int64GetDatum(0), TimestampTzGetDatum(0), TimestampTzGetDatum(0),
+		Int32GetDatum(0)
+	};
 
-	for (int i = 0; i < how_many; i++)
-	{
-		const Slot *slot = &array->slots[i];
-
-		values[0] = Int64GetDatum(slot->barber_id);
-		values[1] = TimestampTzGetDatum(slot->starts_at);
-		values[2] = TimestampTzGetDatum(slot->ends_at);
-		values[3] = Int32GetDatum(slot->seats_left);
-		tuplestore_putvalues(result->store, result->desc, values, nulls);
-	}
+	if (how_many > 0)
+		result_put_fixed(result, model, array->slots, sizeof(Slot), how_many,
+						 SLOT_WIDTH);
 }
 
 typedef struct Head

@@ -758,6 +758,9 @@ typedef struct ResultSet
 } ResultSet;
 
 extern void result_begin(FunctionCallInfo fcinfo, ResultSet *result);
+extern void result_put_fixed(ResultSet *result, const Datum *model_values,
+							 const void *rows, Size row_size, int count,
+							 Size width);
 extern Datum composite_result(FunctionCallInfo fcinfo, Datum *values,
 							  bool *nulls);
 

@@ -175,6 +175,10 @@ busy_open(void)
 	return reader;
 }
 
+/*
+ * Keeps the locks until the transaction ends, as a query does: the next call
+ * of a statement finds them held.
+ */
 void
 busy_close(BusyReader *reader)
 {
@@ -186,8 +190,8 @@ busy_close(BusyReader *reader)
 		table_index_fetch_end(reader->fetch);
 		ExecDropSingleTupleTableSlot(reader->slot);
 	}
-	index_close(reader->index, AccessShareLock);
-	table_close(reader->appointments, AccessShareLock);
+	index_close(reader->index, NoLock);
+	table_close(reader->appointments, NoLock);
 }
 
 /*

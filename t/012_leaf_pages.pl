@@ -1,0 +1,202 @@
+# Availability is read from the pages of an index, by code of our own.  While
+# those pages are split, emptied, deleted and used again, and their entries
+# killed, each statement must see just the appointments that its snapshot sees:
+# what free_time() says is compared with the same from the table, by the server's
+# own scans, on the primary, in a SERIALIZABLE transaction, and on a standby.  If
+# this fails, a taken time is offered, or a free one is not.
+
+use strict;
+use warnings FATAL => 'all';
+
+use IPC::Run;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $seconds = $ENV{BOOKING_SECONDS} || 12;
+
+my $node = PostgreSQL::Test::Cluster->new('pages');
+$node->init(allows_streaming => 1);
+$node->append_conf('postgresql.conf', qq{
+fsync = off
+max_connections = 30
+autovacuum = off
+max_standby_streaming_delay = -1
+booking.now = '2029-12-01 00:00Z'
+});
+$node->start;
+$node->safe_psql('postgres', q{
+CREATE EXTENSION booking;
+SELECT booking.setup();
+INSERT INTO booking.shops (name, time_zone, max_advance_days) VALUES ('crowded', 'UTC', 120);
+INSERT INTO booking.barbers (shop_id, name) SELECT 1, 'barber' FROM generate_series(1, 12);
+INSERT INTO booking.services (shop_id, name, duration_minutes) VALUES (1, 'shave', 15);
+INSERT INTO booking.barber_services (barber_id, service_id) SELECT id, 1 FROM booking.barbers;
+INSERT INTO booking.working_hours (barber_id, weekday, opens, closes)
+SELECT id, d, '00:00', '24:00' FROM booking.barbers, generate_series(1, 7) d;
+
+CREATE FUNCTION busy(barber bigint, span tstzrange) RETURNS tstzmultirange LANGUAGE sql STABLE AS $$
+	SELECT coalesce(range_agg(tstzrange(busy_from, busy_until)), '{}') FROM booking.appointments
+	WHERE barber_id + 0 = barber AND status = 'confirmed' AND tstzrange(busy_from, busy_until) && span
+$$;
+
+-- Asks again and again; the first difference is an error.
+CREATE PROCEDURE ask(seconds int, OUT questions int) LANGUAGE plpgsql AS $$
+DECLARE
+	until timestamptz := clock_timestamp() + make_interval(secs => seconds);
+	barber bigint;
+	day date;
+	days int;
+	span tstzrange;
+	says tstzmultirange;
+	is_so tstzmultirange;
+BEGIN
+	questions := 0;
+	WHILE clock_timestamp() < until LOOP
+		barber := 1 + random() * 11;
+		days := (ARRAY[0, 0, 3, 20])[1 + floor(random() * 4)::int];
+		day := date '2030-01-01' + floor(random() * 40)::int;
+		span := tstzrange(day::timestamp AT TIME ZONE 'UTC', (day + days + 1)::timestamp AT TIME ZONE 'UTC');
+		SELECT (SELECT coalesce(range_agg(tstzrange(starts_at, ends_at)), '{}')
+				FROM booking.free_time(barber, day, day + days)),
+			tstzmultirange(span) - busy(barber, span)
+		INTO says, is_so;
+		IF says <> is_so THEN
+			RAISE 'barber %, %: free are %, not %', barber, span, is_so, says;
+		END IF;
+		questions := questions + 1;
+	END LOOP;
+END
+$$;
+});
+
+my $backup = $node->backup('base');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($node, 'base', has_streaming => 1);
+$standby->start;
+
+# ---------------------------------------------------------------------------
+# Writers: appointments come one by one and by the hundred, are cancelled, go,
+# and whole stretches of the index become empty.
+# ---------------------------------------------------------------------------
+
+my $tempdir = PostgreSQL::Test::Utils::tempdir;
+append_to_file("$tempdir/write.sql", q{
+\set barber random(1, 12)
+\set day random(0, 60)
+\set quarter random(0, 95)
+\set dice random(1, 100)
+\if :dice <= 60
+SELECT booking.try_book_slot(:barber, 1, NULL,
+	timestamptz '2030-01-01 00:00Z' + :day * interval '1 day' + :quarter * interval '15 minutes');
+\elif :dice <= 85
+UPDATE booking.appointments SET status = 'cancelled', cancelled_at = now() WHERE id = (
+	SELECT id FROM booking.appointments WHERE barber_id = :barber AND status = 'confirmed'
+	AND busy_from >= timestamptz '2030-01-01 00:00Z' + :day * interval '1 day' ORDER BY busy_from LIMIT 1);
+\elif :dice <= 96
+SELECT booking.try_book_slot(:barber, 1, NULL,
+	timestamptz '2030-01-01 00:00Z' + :day * interval '1 day' + q * interval '15 minutes')
+FROM generate_series(0, 95) q;
+\else
+DELETE FROM booking.appointments WHERE barber_id = :barber
+AND busy_from BETWEEN timestamptz '2030-01-01 00:00Z' + :day * interval '1 day' - interval '15 days'
+	AND timestamptz '2030-01-01 00:00Z' + :day * interval '1 day';
+\endif
+});
+append_to_file("$tempdir/vacuum.sql", "VACUUM (INDEX_CLEANUP on) booking.appointments;\n\\sleep 200 ms\n");
+
+# Cancels may deadlock, or lose their row; that is the writers' business.
+my @writers = map {
+	my ($script, $clients) = @$_;
+	IPC::Run::start([
+			'pgbench', '-n', '-c', $clients, '-T', $seconds + 1, '--max-tries=1000', '-f', "$tempdir/$script",
+			'-h', $node->host, '-p', $node->port, 'postgres' ],
+		'>', '/dev/null', '2>', "$tempdir/$script.log")
+} [ 'write.sql', 3 ], [ 'vacuum.sql', 1 ];
+
+# ---------------------------------------------------------------------------
+# Questions
+# ---------------------------------------------------------------------------
+
+my %askers;
+sub start_asking
+{
+	my ($name, $asked, $options) = @_;
+	$askers{$name} = { out => '', err => '' };
+	$askers{$name}{run} = IPC::Run::start([
+			'psql', '-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', $asked->connstr('postgres'),
+			'-c', $options, '-c', 'CALL ask(' . ($asked == $standby ? $seconds - 2 : $seconds) . ', NULL)' ],
+		'>', \$askers{$name}{out}, '2>', \$askers{$name}{err});
+}
+start_asking('primary', $node, 'SET jit = off');
+start_asking('serializable', $node, 'SET default_transaction_isolation = serializable');
+start_asking('standby', $standby, 'SET jit = off');
+
+for my $name (sort keys %askers)
+{
+	my $asker = $askers{$name};
+	$asker->{run}->finish;
+	is($asker->{err}, '', "$name: free time is what the table says");
+	cmp_ok($asker->{out} || 0, '>', 20, "$name: asked $asker->{out} times");
+}
+$_->finish for @writers;
+
+# Without pages that came and went, this would have shown little.
+$node->safe_psql('postgres', 'CREATE EXTENSION pgstattuple');
+my $pages = $node->safe_psql('postgres',
+	q{SELECT leaf_pages, deleted_pages FROM pgstatindex('booking.idx_appointments_availability_check')});
+my ($leaves, $deleted) = split /\|/, $pages;
+note "leaf pages: $leaves, deleted: $deleted";
+cmp_ok($leaves + $deleted, '>', 20, 'the index has grown');
+cmp_ok($node->safe_psql('postgres', q{SELECT count(*) FROM booking.appointments WHERE status = 'cancelled'}),
+	'>', 50, 'appointments were cancelled');
+
+# ---------------------------------------------------------------------------
+# An entry's mark of death reaches a standby with the page, while a snapshot
+# there still sees the row
+# ---------------------------------------------------------------------------
+
+sub say_to
+{
+	my ($session, $sql) = @_;
+	$session->{out} = '';
+	$session->{in} .= "$sql\n\\echo done\n";
+	$session->{run}->pump until $session->{out} =~ s/done\n//;
+	return $session->{out} =~ s/\s+$//r;
+}
+
+my $insert = q{
+INSERT INTO booking.appointments (barber_id, service_id, starts_at, ends_at)
+SELECT 1, 1, t, t + interval '15 minutes' FROM generate_series(timestamptz '2031-02-03 08:00Z', '2031-02-03 12:45Z', '15 min') t;
+};
+my $kill = q{
+SET enable_seqscan = off; SET enable_bitmapscan = off;
+SELECT count(*) FROM booking.appointments WHERE barber_id = 1 AND busy_from < '2031-02-04Z' AND busy_from >= '2031-02-03Z'
+AND status IN ('pending', 'confirmed', 'checked_in');
+};
+my $question = q{SELECT count(*), min(starts_at)::time, max(ends_at)::time FROM booking.free_time(1, '2031-02-03');};
+
+$node->safe_psql('postgres', $insert);
+$node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
+my %session = (in => '', out => '');
+my $timer = IPC::Run::timer(60);
+$session{run} = IPC::Run::start(
+	[ 'psql', '-X', '-q', '-A', '-t', '-d', $standby->connstr('postgres') ],
+	'<', \$session{in}, '>', \$session{out}, $timer);
+my $as_before = say_to(\%session, "SET timezone = 'UTC'; BEGIN ISOLATION LEVEL REPEATABLE READ; $question");
+is($as_before, '2|00:00:00|00:00:00', 'standby: busy from 8 to 13');
+
+$node->safe_psql('postgres', "DELETE FROM booking.appointments WHERE busy_from >= '2031-02-03Z'");
+$node->safe_psql('postgres', $kill) for 1 .. 2;
+$node->safe_psql('postgres', 'CHECKPOINT');
+$node->safe_psql('postgres', $insert =~ s/2031-02-03 08:00Z/2031-02-03 12:45Z/r);
+$node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
+is(say_to(\%session, $question), $as_before, 'standby: the snapshot still sees those that are gone');
+is($standby->safe_psql('postgres', "SET timezone = 'UTC'; $question"), $as_before,
+	'standby: a new one sees the one that came');
+is($standby->safe_psql('postgres', "SET timezone = 'UTC'; SELECT min(ends_at)::time FROM booking.free_time(1, '2031-02-03')"),
+	'12:45:00', 'standby: at its time');
+$session{in} .= "\\q\n";
+$session{run}->finish;
+
+done_testing();
