@@ -21,6 +21,7 @@ OBJS = \
 	src/book.o \
 	src/booking.o \
 	src/business.o \
+	src/cache.o \
 	src/catalog.o \
 	src/change.o \
 	src/decide.o \

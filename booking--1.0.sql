@@ -735,7 +735,7 @@ RETURNS TABLE (operation text, outcome text, calls bigint)
 AS 'MODULE_PATHNAME', 'booking_stats_outcome_counts' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 60;
 COMMENT ON FUNCTION stats_outcome_counts() IS 'What view stats_outcomes shows. Errors: 55000 without shared memory.';
 
-CREATE FUNCTION stats_cache_counts(OUT hits bigint, OUT misses bigint, OUT invalidations bigint)
+CREATE FUNCTION stats_cache_counts(OUT hits bigint, OUT misses bigint, OUT invalidations bigint, OUT evictions bigint)
 AS 'MODULE_PATHNAME', 'booking_stats_cache_counts' LANGUAGE C VOLATILE PARALLEL SAFE;
 COMMENT ON FUNCTION stats_cache_counts() IS 'What view stats_cache shows. Errors: 55000 without shared memory.';
 
@@ -751,9 +751,9 @@ COMMENT ON VIEW stats_outcomes IS
 'How the calls ended: ok, the reason code of a "no" (with or without an error), or error for all other errors.';
 
 CREATE VIEW stats_cache AS
-SELECT hits, misses, invalidations FROM booking.stats_cache_counts();
+SELECT hits, misses, invalidations, evictions FROM booking.stats_cache_counts();
 COMMENT ON VIEW stats_cache IS
-'How often a shop, barber or service was found in a backend''s compiled configuration, or had to be read, and how often a backend dropped its own because the configuration had changed.';
+'How often a shop, barber or service was found in a backend''s compiled configuration, or had to be read; how often a backend dropped its own because the configuration had changed; and how many entries it dropped to stay within booking.cache_size.';
 
 CREATE FUNCTION stats_info(OUT available boolean, OUT preloaded boolean, OUT stats_reset timestamptz, OUT detail text)
 AS 'MODULE_PATHNAME', 'booking_stats_info' LANGUAGE C VOLATILE PARALLEL SAFE;
@@ -1261,7 +1261,7 @@ BEGIN
 				UNION ALL
 				SELECT f.family, '_total', NULL, f.value
 				FROM booking.stats_cache, LATERAL (VALUES ('booking_cache_hits', hits::float8), ('booking_cache_misses', misses::float8),
-					('booking_cache_invalidations', invalidations::float8)) f (family, value) $$;
+					('booking_cache_invalidations', invalidations::float8), ('booking_cache_evictions', evictions::float8)) f (family, value) $$;
 		END IF;
 	EXCEPTION WHEN OTHERS THEN
 		has_statistics := false;
@@ -1293,7 +1293,8 @@ WITH family (n, name, type, unit, help) AS (VALUES
 	(13, 'booking_outcomes', 'counter', NULL, 'Calls by what came of them.'),
 	(14, 'booking_cache_hits', 'counter', NULL, 'Calls that found the configuration compiled.'),
 	(15, 'booking_cache_misses', 'counter', NULL, 'Calls that had to compile some of the configuration.'),
-	(16, 'booking_cache_invalidations', 'counter', NULL, 'Times that a backend forgot its configuration.')
+	(16, 'booking_cache_invalidations', 'counter', NULL, 'Times that a backend forgot its configuration.'),
+	(17, 'booking_cache_evictions', 'counter', NULL, 'Shops, barbers and services that a backend dropped to make room.')
 ), line AS (
 	SELECT s.family, s.suffix, string_agg(format('%s="%s"', s.labels[i],
 			replace(replace(replace(s.labels[i + 1], '\', '\\'), '"', '\"'), E'\n', '\n')), ',' ORDER BY i)

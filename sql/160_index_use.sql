@@ -6,6 +6,7 @@ SET client_min_messages = warning;
 SET timezone = 'UTC';
 SET datestyle = 'ISO, YMD';
 SET booking.now = '2026-03-01 12:00Z';
+SET booking.cache_size = '16MB';
 BEGIN;
 
 INSERT INTO booking.shops (id, name, slot_interval_minutes) SELECT n, 'Shop ' || n, 60 FROM generate_series(16001, 16500) n;

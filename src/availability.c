@@ -209,6 +209,7 @@ MEASURED_FUNCTION(booking_available_slots, OP_AVAILABLE_SLOTS)
 {
 	DateADT		from_date;
 	DateADT		to_date;
+	int64		head_id;
 	Search		search;
 	StartList	starts = {0};
 	SlotArray	array = {0};
@@ -217,10 +218,10 @@ MEASURED_FUNCTION(booking_available_slots, OP_AVAILABLE_SLOTS)
 	require_argument(fcinfo, 0, "service_id");
 	require_argument(fcinfo, 1, "from_date");
 	read_date_range(fcinfo, 1, 2, &from_date, &to_date);
+	head_id = PG_ARGISNULL(4) ? 0 : find_head(PG_GETARG_INT64(4));
 	result_begin(fcinfo, &result);
 	begin_search(fcinfo, 3, &search);
-	if (!PG_ARGISNULL(4))
-		search.head_id = find_head(PG_GETARG_INT64(4));
+	search.head_id = head_id;
 	for (int i = 0; i < search.offer_count; i++)
 	{
 		Offer	   *offer = &search.offers[i];

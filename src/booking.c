@@ -25,6 +25,7 @@ static char *now_setting = NULL;
 static TimestampTz fixed_now;	/* DT_NOEND: the clock decides */
 static char *actor_setting = NULL;
 static bool track_setting = true;
+static int	cache_size_setting = 16 * 1024;	/* kB */
 
 /* A setting that holds an id, or nothing */
 typedef struct IdSetting
@@ -218,6 +219,15 @@ booking_is_tracked(void)
 }
 
 /*
+ * How much memory a backend may keep the configuration in, in bytes.
+ */
+Size
+booking_cache_size(void)
+{
+	return (Size) cache_size_setting * 1024;
+}
+
+/*
  * The customer that the client says it acts for; false: it names none.
  */
 bool
@@ -286,6 +296,18 @@ _PG_init(void)
 							 NULL,
 							 NULL,
 							 NULL);
+	DefineCustomIntVariable("booking.cache_size",
+							"How much memory a backend keeps shops, barbers and services in.",
+							"What was not used for longest goes first; 0 keeps nothing from one call to the next.",
+							&cache_size_setting,
+							16 * 1024,
+							0,
+							MAX_KILOBYTES,
+							PGC_USERSET,
+							GUC_UNIT_KB,
+							NULL,
+							NULL,
+							NULL);
 	MarkGUCPrefixReserved("booking");
 	catalog_init();
 	guard_init();

@@ -41,6 +41,7 @@ extern TimestampTz booking_clock(void);
 extern bool booking_user_id(int64 *user_id);
 extern bool booking_shop_id(int64 *shop_id);
 extern bool booking_is_tracked(void);
+extern Size booking_cache_size(void);
 
 /* ---- reasons.c: why something is refused ---- */
 
@@ -101,6 +102,40 @@ extern void read_date_range(FunctionCallInfo fcinfo, int from_arg,
 extern void *grow_array(void *rows, int *capacity, int needed,
 						Size row_size);
 
+/* ---- cache.c: entries, of which the least recently used go first ---- */
+
+typedef struct Cache Cache;
+
+#define MOST_ENTRY_ARRAYS 4
+
+/* What is to become an entry: a struct, and the arrays it points to */
+typedef struct CacheDraft
+{
+	int			kind;
+	int64		id;
+	void	   *entry;
+	Size		size;
+	struct
+	{
+		Size		pointer_at;
+		Size		size;
+	}			arrays[MOST_ENTRY_ARRAYS];
+	int			array_count;
+	void	   *support;		/* an entry it points to; or NULL */
+} CacheDraft;
+
+/* Names an array that a field of the entry points to */
+#define ENTRY_ARRAY(draft, type, field, count, row_type) \
+	cache_draft_array((draft), offsetof(type, field), \
+					  (count) * sizeof(row_type))
+
+extern void cache_draft_array(CacheDraft *draft, Size pointer_at, Size size);
+extern Cache *cache_create(MemoryContext parent);
+extern void cache_drop(Cache *cache);
+extern void *cache_find(Cache *cache, int kind, int64 id);
+extern void *cache_add(Cache *cache, const CacheDraft *draft);
+extern Cache *cache_trim(Cache *cache, Size limit, uint64 *count);
+
 /* ---- histogram.c: lengths of time in buckets ---- */
 
 #define HISTOGRAM_FIRST_EXPONENT 8	/* 256 ns */
@@ -135,7 +170,7 @@ typedef enum Operation
 
 typedef enum CacheEvent
 {
-	CACHE_HIT, CACHE_MISS, CACHE_INVALIDATION,
+	CACHE_HIT, CACHE_MISS, CACHE_INVALIDATION, CACHE_EVICTION,
 	CACHE_EVENT_COUNT
 } CacheEvent;
 
@@ -163,7 +198,7 @@ extern void stats_measure(Operation operation, MeasuredBody body, void *arg);
 extern Datum stats_call(Operation operation, PGFunction function,
 						FunctionCallInfo fcinfo);
 extern void stats_outcome(Reason reason);
-extern void stats_count(CacheEvent event);
+extern void stats_count(CacheEvent event, uint64 count);
 extern void stats_read_state(StatsState *state);
 extern void stats_read_operation(Operation operation, OperationSums *sums);
 extern void stats_read_cache(uint64 *events);
@@ -402,7 +437,7 @@ typedef enum Assignment
 
 typedef struct Shop
 {
-	int64		id;				/* hash key */
+	int64		id;				/* first, in what schedule.c keeps */
 	bool		is_active;
 	Zone		zone;
 	SlotAnchor	anchor;
@@ -428,7 +463,7 @@ typedef struct OfferRow
 
 typedef struct Barber
 {
-	int64		id;				/* hash key */
+	int64		id;				/* first, in what schedule.c keeps */
 	bool		is_active;
 	int			priority;
 	int			max_per_day;	/* 0: no limit */
@@ -450,7 +485,7 @@ typedef struct Step
 
 typedef struct Service
 {
-	int64		id;				/* hash key */
+	int64		id;				/* first, in what schedule.c keeps */
 	int64		shop_id;
 	bool		is_active;
 	bool		requires_confirmation;

@@ -3,17 +3,21 @@
  * schedule.c
  *	  Configuration rows, compiled once per backend.
  *
- * Shops, barbers and services are read on first use into a memory context of
- * their own and stay there until a configuration table changes: schedule_begin()
- * then drops them all.  Every function that answers a call begins with it,
- * and holds the pointers it gets only as long as it runs no code of a user's
- * (a trigger may call us again, and begin anew).
+ * Shops, barbers and services are read on first use into a cache of the
+ * backend's, and stay there until a configuration table changes, or others
+ * need the room that booking.cache_size leaves.  Both happen in
+ * schedule_begin().  Every function that answers a call begins with it, and
+ * holds the pointers it gets only until it or what it calls begins anew; so
+ * it runs no code of a user's meanwhile (a trigger may call us again).
  *
  * What is kept is read with a fresh snapshot, taken after the generation was
  * noted, so that a change which commits meanwhile either is seen or makes the
  * next call begin anew.  In REPEATABLE READ and SERIALIZABLE the caller's own
  * snapshot decides, and in a parallel query no other may be taken: there we
  * compile for the one call, into the caller's context.
+ *
+ * What belongs to a row is read into memory that is given back, and copied into
+ * one entry of just that size.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,7 +28,6 @@
 #include "access/xact.h"
 #include "commands/trigger.h"
 #include "utils/builtins.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -33,15 +36,17 @@
 
 struct Schedule
 {
-	MemoryContext context;
+	Cache	   *cache;
 	uint64		generation;
 	bool		is_kept;		/* across calls */
-	HTAB	   *shops;
-	HTAB	   *barbers;
-	HTAB	   *services;
 };
 
 static Schedule kept_schedule;
+
+typedef enum EntryKind
+{
+	SHOP_ENTRY, BARBER_ENTRY, SERVICE_ENTRY
+} EntryKind;
 
 /* ---- rows into arrays ---- */
 
@@ -223,9 +228,9 @@ compile_shop(HeapTuple row, TupleDesc desc, void *state)
 }
 
 static bool
-read_shop(Schedule *schedule, void *entry, Snapshot snapshot)
+read_shop(Schedule *schedule, CacheDraft *draft, Snapshot snapshot)
 {
-	Shop	   *shop = entry;
+	Shop	   *shop = draft->entry;
 
 	if (scan_rows_by_key(SHOPS, shop->id, snapshot, compile_shop, shop) == 0)
 		return false;
@@ -233,6 +238,8 @@ read_shop(Schedule *schedule, void *entry, Snapshot snapshot)
 									 shop->id, snapshot);
 	scan_rows(TIME_OFF, OFF_SHOP_ID, shop->id, TIME_OFF_SHOP_INDEX, snapshot,
 			  add_time_off, &shop->time_off);
+	ENTRY_ARRAY(draft, Shop, overrides.rows, shop->overrides.count, OverrideRow);
+	ENTRY_ARRAY(draft, Shop, time_off.spans, shop->time_off.count, Span);
 	return true;
 }
 
@@ -290,9 +297,9 @@ compile_barber(HeapTuple row, TupleDesc desc, void *state)
 }
 
 static bool
-read_barber(Schedule *schedule, void *entry, Snapshot snapshot)
+read_barber(Schedule *schedule, CacheDraft *draft, Snapshot snapshot)
 {
-	Barber	   *barber = entry;
+	Barber	   *barber = draft->entry;
 	BarberState read = {.barber = barber};
 	RowArray	hours = {.row_size = sizeof(HoursRow)};
 	RowArray	offers = {.row_size = sizeof(OfferRow)};
@@ -321,6 +328,13 @@ read_barber(Schedule *schedule, void *entry, Snapshot snapshot)
 					 add_offer, &offers);
 	barber->offers = offers.rows;
 	barber->offer_count = offers.count;
+
+	draft->support = barber->shop;
+	ENTRY_ARRAY(draft, Barber, hours, barber->hours_count, HoursRow);
+	ENTRY_ARRAY(draft, Barber, overrides.rows, barber->overrides.count,
+			  OverrideRow);
+	ENTRY_ARRAY(draft, Barber, time_off.spans, barber->time_off.count, Span);
+	ENTRY_ARRAY(draft, Barber, offers, barber->offer_count, OfferRow);
 	return true;
 }
 
@@ -396,7 +410,6 @@ read_steps(Service *service, Snapshot snapshot)
 		service->steps[i].ends_us = at;
 		at += rows[i].gap_minutes * USECS_PER_MINUTE;
 	}
-	pfree(array.rows);
 }
 
 static void
@@ -416,9 +429,9 @@ compare_ids(const void *a, const void *b)
 }
 
 static bool
-read_service(Schedule *schedule, void *entry, Snapshot snapshot)
+read_service(Schedule *schedule, CacheDraft *draft, Snapshot snapshot)
 {
-	Service    *service = entry;
+	Service    *service = draft->entry;
 	RowArray	barber_ids = {.row_size = sizeof(int64)};
 
 	if (scan_rows_by_key(SERVICES, service->id, snapshot,
@@ -433,35 +446,32 @@ read_service(Schedule *schedule, void *entry, Snapshot snapshot)
 	service->barber_ids = barber_ids.rows;
 	service->barber_count = barber_ids.count;
 	read_steps(service, snapshot);
+	ENTRY_ARRAY(draft, Service, barber_ids, service->barber_count, int64);
+	ENTRY_ARRAY(draft, Service, steps, service->step_count, Step);
 	return true;
 }
 
 /* ---- the cache ---- */
 
-static HTAB *
-create_table(MemoryContext context, const char *name, Size entry_size)
+static void
+forget(Schedule *schedule)
 {
-	HASHCTL		control = {
-		.keysize = sizeof(int64),
-		.entrysize = entry_size,
-		.hcxt = context
-	};
+	Cache	   *forgotten = schedule->cache;
 
-	return hash_create(name, 64, &control,
-					   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	schedule->cache = NULL;
+	cache_drop(forgotten);
+	stats_count(CACHE_INVALIDATION, 1);
 }
 
 static void
-create_schedule(Schedule *schedule, MemoryContext parent)
+trim(Schedule *schedule)
 {
-	schedule->context = AllocSetContextCreate(parent, "booking schedule",
-											  ALLOCSET_DEFAULT_SIZES);
-	schedule->shops = create_table(schedule->context, "booking shops",
-								   sizeof(Shop));
-	schedule->barbers = create_table(schedule->context, "booking barbers",
-									 sizeof(Barber));
-	schedule->services = create_table(schedule->context, "booking services",
-									  sizeof(Service));
+	uint64		evicted = 0;
+
+	schedule->cache = cache_trim(schedule->cache, booking_cache_size(),
+								 &evicted);
+	if (evicted > 0)
+		stats_count(CACHE_EVICTION, evicted);
 }
 
 /*
@@ -477,61 +487,64 @@ schedule_begin(void)
 	{
 		Schedule   *schedule = palloc0(sizeof(Schedule));
 
-		create_schedule(schedule, CurrentMemoryContext);
+		schedule->cache = cache_create(CurrentMemoryContext);
 		return schedule;
 	}
-	if (kept_schedule.context != NULL &&
+	if (kept_schedule.cache != NULL &&
 		kept_schedule.generation != generation)
+		forget(&kept_schedule);
+	if (kept_schedule.cache != NULL)
+		trim(&kept_schedule);
+	else
 	{
-		MemoryContextDelete(kept_schedule.context);
-		kept_schedule.context = NULL;
-		stats_count(CACHE_INVALIDATION);
-	}
-	if (kept_schedule.context == NULL)
-	{
-		create_schedule(&kept_schedule, CacheMemoryContext);
+		kept_schedule.cache = cache_create(CacheMemoryContext);
 		kept_schedule.generation = generation;
 		kept_schedule.is_kept = true;
 	}
 	return &kept_schedule;
 }
 
-typedef bool (*EntryReader) (Schedule *schedule, void *entry,
+typedef bool (*EntryReader) (Schedule *schedule, CacheDraft *draft,
 							 Snapshot snapshot);
 
 /*
- * Finds an entry, or reads it.  It is entered when it is complete, so that an
- * error half-way leaves none; NULL when there is no such row.
+ * Reads an entry, and enters it when it is complete, so that an error half-way
+ * leaves none; NULL when there is no such row.
  */
 static void *
-find_entry(Schedule *schedule, HTAB *table, int64 id, Size size,
+read_entry(Schedule *schedule, EntryKind kind, int64 id, Size size,
 		   EntryReader reader)
 {
-	void	   *entry = hash_search(table, &id, HASH_FIND, NULL);
-	void	   *compiled;
-	MemoryContext caller;
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext,
+												  "booking row",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(scratch);
+	CacheDraft	draft = {
+		.kind = kind, .id = id, .entry = palloc0(size), .size = size
+	};
 	Snapshot	snapshot;
+	void	   *entry = NULL;
 
-	stats_count(entry != NULL ? CACHE_HIT : CACHE_MISS);
-	if (entry != NULL)
-		return entry;
-
-	caller = MemoryContextSwitchTo(schedule->context);
-	compiled = palloc0(size);
-	*(int64 *) compiled = id;
+	*(int64 *) draft.entry = id;
 	snapshot = RegisterSnapshot(schedule->is_kept ? GetLatestSnapshot() :
 								GetActiveSnapshot());
-	if (reader(schedule, compiled, snapshot))
-	{
-		bool		found;
-
-		entry = hash_search(table, &id, HASH_ENTER, &found);
-		memcpy(entry, compiled, size);
-	}
+	if (reader(schedule, &draft, snapshot))
+		entry = cache_add(schedule->cache, &draft);
 	UnregisterSnapshot(snapshot);
-	pfree(compiled);
 	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(scratch);
 	return entry;
+}
+
+static void *
+find_entry(Schedule *schedule, EntryKind kind, int64 id, Size size,
+		   EntryReader reader)
+{
+	void	   *entry = cache_find(schedule->cache, kind, id);
+
+	stats_count(entry != NULL ? CACHE_HIT : CACHE_MISS, 1);
+	return entry != NULL ? entry :
+		read_entry(schedule, kind, id, size, reader);
 }
 
 /*
@@ -540,22 +553,21 @@ find_entry(Schedule *schedule, HTAB *table, int64 id, Size size,
 Shop *
 schedule_shop(Schedule *schedule, int64 shop_id)
 {
-	return find_entry(schedule, schedule->shops, shop_id, sizeof(Shop),
-					  read_shop);
+	return find_entry(schedule, SHOP_ENTRY, shop_id, sizeof(Shop), read_shop);
 }
 
 Barber *
 schedule_barber(Schedule *schedule, int64 barber_id)
 {
-	return find_entry(schedule, schedule->barbers, barber_id, sizeof(Barber),
+	return find_entry(schedule, BARBER_ENTRY, barber_id, sizeof(Barber),
 					  read_barber);
 }
 
 Service *
 schedule_service(Schedule *schedule, int64 service_id)
 {
-	return find_entry(schedule, schedule->services, service_id,
-					  sizeof(Service), read_service);
+	return find_entry(schedule, SERVICE_ENTRY, service_id, sizeof(Service),
+					  read_service);
 }
 
 PG_FUNCTION_INFO_V1(booking_check_time_zone);

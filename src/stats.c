@@ -378,11 +378,11 @@ stats_outcome(Reason reason)
  * Counts what the configuration's cache did.
  */
 void
-stats_count(CacheEvent event)
+stats_count(CacheEvent event, uint64 count)
 {
 	if (!is_measuring())
 		return;
-	cache_events[event]++;
+	cache_events[event] += count;
 	if (innermost == NULL)
 		record_cache_events();
 }

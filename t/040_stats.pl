@@ -217,7 +217,7 @@ SELECT * FROM booking.check_slot(1, 1, at(4));
 	is(outcomes($node), 'check_slot slot_taken 1', "$name: nothing is counted with booking.track off");
 
 	# The configuration's cache, in one backend
-	my $counts = q{SELECT hits || ' ' || misses || ' ' || invalidations FROM booking.stats_cache;};
+	my $counts = q{SELECT hits || ' ' || misses || ' ' || invalidations || ' ' || evictions FROM booking.stats_cache;};
 	reset_stats($node);
 	is( $node->safe_psql(
 			'postgres', qq{
@@ -230,7 +230,7 @@ SELECT count(*) > 0 FROM booking.free_time(1, at(0)::date);
 $counts
 SELECT booking.stats_reset();
 $counts}),
-		"t\n0 2 0\nt\n1 2 0\nt\n1 4 1\n\n0 0 0", "$name: hits, misses and invalidations of the cache");
+		"t\n0 2 0 0\nt\n1 2 0 0\nt\n1 4 1 0\n\n0 0 0 0", "$name: hits, misses and invalidations of the cache");
 	return;
 }
 

@@ -133,7 +133,7 @@ SELECT 'book_slot'::text AS operation, 7::bigint AS calls, 5::bigint AS rows, 12
 	1.5::float8 AS p50_ms, 0.025::float8 AS p95_ms, 'infinity'::float8 AS p99_ms, NULL::float8 AS max_ms;
 CREATE OR REPLACE VIEW booking.stats_outcomes AS
 SELECT 'book_slot'::text AS operation, E'a "quoted" \\\\ back\nslash'::text AS outcome, 12345678901::bigint AS calls;
-CREATE OR REPLACE VIEW booking.stats_cache AS SELECT 3::bigint AS hits, 2::bigint AS misses, 1::bigint AS invalidations;
+CREATE OR REPLACE VIEW booking.stats_cache AS SELECT 3::bigint AS hits, 2::bigint AS misses, 1::bigint AS invalidations, 4::bigint AS evictions;
 GRANT EXECUTE ON FUNCTION booking.stats_info TO pg_monitor;
 GRANT SELECT ON booking.stats, booking.stats_outcomes, booking.stats_cache TO pg_monitor;
 });
@@ -151,7 +151,8 @@ has(\@lines,
 	'sample booking_call_rows_total {"operation": "book_slot"} 5.0',
 	'sample booking_cache_hits_total {} 3.0',
 	'sample booking_cache_misses_total {} 2.0',
-	'sample booking_cache_invalidations_total {} 1.0');
+	'sample booking_cache_invalidations_total {} 1.0',
+	'sample booking_cache_evictions_total {} 4.0');
 is(scalar(grep { /booking_call_longest/ } @lines), 0, 'what is NULL is left out');
 
 # What fails is left out, and said.
