@@ -9,15 +9,14 @@
 
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "booking.h"
 
 static Barber *
-require_barber(int64 barber_id)
+require_barber(Schedule *schedule, int64 barber_id)
 {
-	Barber	   *barber = schedule_barber(schedule_begin(), barber_id);
+	Barber	   *barber = schedule_barber(schedule, barber_id);
 	Refusal		refusal;
 
 	if (barber == NULL)
@@ -61,6 +60,7 @@ MEASURED_FUNCTION(booking_free_time, OP_FREE_TIME)
 {
 	DateADT		from_date;
 	DateADT		to_date;
+	Schedule   *schedule;
 	Barber	   *barber;
 	SpanList	dates = {0};
 	SpanList	free = {0};
@@ -70,7 +70,8 @@ MEASURED_FUNCTION(booking_free_time, OP_FREE_TIME)
 	require_argument(fcinfo, 1, "from_date");
 	read_date_range(fcinfo, 1, 2, &from_date, &to_date);
 	result_begin(fcinfo, &result);
-	barber = require_barber(PG_GETARG_INT64(0));
+	schedule = schedule_begin();
+	barber = require_barber(schedule, PG_GETARG_INT64(0));
 	zone_date_spans(&barber->shop->zone, from_date, to_date, &dates);
 	find_free_time(barber, &dates, &free);
 	for (int i = 0; i < free.count; i++)
@@ -169,18 +170,8 @@ compare_entries(const void *a, const void *b)
 }
 
 static void
-copy_service_name(HeapTuple row, TupleDesc desc, void *state)
+put_entry(ResultSet *result, Schedule *schedule, const BoardEntry *entry)
 {
-	bool		isnull;
-
-	*(char **) state = TextDatumGetCString(row_value(row, desc, SERVICES,
-													 SERVICE_NAME, &isnull));
-}
-
-static void
-put_entry(ResultSet *result, const BoardEntry *entry)
-{
-	char	   *service_name = NULL;
 	Datum		values[5];
 	bool		nulls[5] = {false, false, false, true, true};
 
@@ -190,15 +181,15 @@ put_entry(ResultSet *result, const BoardEntry *entry)
 	if (strcmp(entry->kind, "hold") == 0 ||
 		strcmp(entry->kind, "appointment") == 0)
 	{
+		Service    *service = schedule_service(schedule, entry->service_id);
+
 		values[3] = Int64GetDatum(entry->appointment_id);
 		nulls[3] = false;
-		scan_rows_by_key(SERVICES, entry->service_id, GetActiveSnapshot(),
-						 copy_service_name, &service_name);
-	}
-	if (service_name != NULL)
-	{
-		values[4] = CStringGetTextDatum(service_name);
-		nulls[4] = false;
+		if (service != NULL)
+		{
+			values[4] = CStringGetTextDatum(service->name);
+			nulls[4] = false;
+		}
 	}
 	tuplestore_putvalues(result->store, result->desc, values, nulls);
 }
@@ -210,6 +201,7 @@ MEASURED_FUNCTION(booking_get_barber_availability, OP_GET_BARBER_AVAILABILITY)
 {
 	DateADT		date;
 	DateADT		to_date;
+	Schedule   *schedule;
 	Barber	   *barber;
 	Board		board = {0};
 	SpanList	day = {0};
@@ -221,7 +213,8 @@ MEASURED_FUNCTION(booking_get_barber_availability, OP_GET_BARBER_AVAILABILITY)
 	require_argument(fcinfo, 1, "date");
 	read_date_range(fcinfo, 1, 1, &date, &to_date);
 	result_begin(fcinfo, &result);
-	barber = require_barber(PG_GETARG_INT64(0));
+	schedule = schedule_begin();
+	barber = require_barber(schedule, PG_GETARG_INT64(0));
 	require_shop_view(barber->shop->id);
 	zone_date_spans(&barber->shop->zone, date, date, &day);
 	if (day.count > 0)
@@ -240,6 +233,6 @@ MEASURED_FUNCTION(booking_get_barber_availability, OP_GET_BARBER_AVAILABILITY)
 		qsort(board.entries, board.count, sizeof(BoardEntry),
 			  compare_entries);
 	for (int i = 0; i < board.count; i++)
-		put_entry(&result, &board.entries[i]);
+		put_entry(&result, schedule, &board.entries[i]);
 	return (Datum) 0;
 }

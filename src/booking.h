@@ -487,6 +487,7 @@ typedef struct Service
 {
 	int64		id;				/* first, in what schedule.c keeps */
 	int64		shop_id;
+	char	   *name;
 	bool		is_active;
 	bool		requires_confirmation;
 	int			capacity;

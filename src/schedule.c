@@ -346,6 +346,7 @@ compile_service(HeapTuple row, TupleDesc desc, void *state)
 	Service    *service = state;
 
 	service->shop_id = int8_value(row, desc, SERVICES, SERVICE_SHOP_ID, 0);
+	service->name = text_value(row, desc, SERVICES, SERVICE_NAME);
 	service->is_active = bool_value(row, desc, SERVICES, SERVICE_IS_ACTIVE);
 	service->requires_confirmation =
 		bool_value(row, desc, SERVICES, SERVICE_REQUIRES_CONFIRMATION);
@@ -446,6 +447,7 @@ read_service(Schedule *schedule, CacheDraft *draft, Snapshot snapshot)
 	service->barber_ids = barber_ids.rows;
 	service->barber_count = barber_ids.count;
 	read_steps(service, snapshot);
+	ENTRY_ARRAY(draft, Service, name, strlen(service->name) + 1, char);
 	ENTRY_ARRAY(draft, Service, barber_ids, service->barber_count, int64);
 	ENTRY_ARRAY(draft, Service, steps, service->step_count, Step);
 	return true;
