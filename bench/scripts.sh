@@ -129,7 +129,7 @@ script_once() {
 	[ "$writes" = no ] || before=$(sql -c "SELECT coalesce(max(id), 0) FROM $(table_of "$1")")
 	deadlocks_before=$(deadlocks)
 	logs=$(mktemp -d -p "$HOME")
-	report=$(PGOPTIONS="-c statement_timeout=$patience -c synchronous_commit=$synchronous_commit" \
+	report=$(PGOPTIONS="-c statement_timeout=$patience -c synchronous_commit=$synchronous_commit ${server_options[$1]:-}" \
 		"run_$kind" "$@") || status=$?
 	read -r good bad tps p50 p95 p99 max < <(read_logs)
 	rm -r "$logs"
