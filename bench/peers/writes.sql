@@ -118,9 +118,10 @@ SELECT coalesce((
 	ORDER BY busy_from DESC LIMIT 1), false)
 $$;
 
--- A lock until the commit, by its name: for_update, as it is usually written;
--- row_lock, which lets foreign keys to the barber pass; advisory_lock.  Where
--- most lose, look_first spares latecomers the queue.
+-- A lock until the commit: on the barber's row, as it is usually written, or an
+-- advisory one.  Where most lose, look_first spares latecomers the queue.
+-- (FOR NO KEY UPDATE makes no difference here: who books locks first, so that
+-- no foreign key comes to wait.)
 CREATE FUNCTION bench.book_locked(lock text, look_first boolean, barber bigint, service bigint, customer bigint,
 	at timestamptz, length interval) RETURNS bigint
 LANGUAGE plpgsql AS $$
@@ -131,11 +132,11 @@ BEGIN
 	IF look_first AND bench.is_taken(barber, at, until) THEN
 		RETURN NULL;
 	END IF;
-	CASE lock
-		WHEN 'for_update' THEN PERFORM FROM booking.barbers WHERE id = barber FOR UPDATE;
-		WHEN 'row_lock' THEN PERFORM FROM booking.barbers WHERE id = barber FOR NO KEY UPDATE;
-		WHEN 'advisory_lock' THEN PERFORM pg_advisory_xact_lock(barber);
-	END CASE;
+	IF lock = 'for_update' THEN
+		PERFORM FROM booking.barbers WHERE id = barber FOR UPDATE;
+	ELSE
+		PERFORM pg_advisory_xact_lock(barber);
+	END IF;
 	IF bench.is_taken(barber, at, until) THEN
 		RETURN NULL;
 	END IF;
