@@ -84,28 +84,33 @@ run_node() {
 }
 
 # Reads the logs: prints how many transactions went well and how many failed, how
-# many of the former there were a second, and their latencies.
+# many of the former there were a second, and their latencies.  What begins in the
+# first quarter of a run is in neither: new sessions fill their caches then.
 read_logs() {
-	find "$logs" -type f -exec cat {} + | sort -n -k 3,3 | awk '
+	find "$logs" -type f -exec cat {} + | sort -n -k 3,3 | awk -v seconds="$duration" '
 		function percentile(p) {
-			p *= good
-			return good ? latency[p == int(p) ? p : int(p) + 1] : "NULL"
+			p *= counted
+			return counted ? latency[p == int(p) ? p : int(p) + 1] : "NULL"
 		}
 		$3 !~ /^[0-9.]+$/ {
 			bad++
 			next
 		}
 		{
-			latency[++good] = $3
+			all[++good] = $3
 			ended = $5 + $6 / 1e6
-			began = ended - $3 / 1e6
-			if (good == 1 || began < first)
-				first = began
+			began[good] = ended - $3 / 1e6
+			if (good == 1 || began[good] < first)
+				first = began[good]
 			if (good == 1 || ended > last)
 				last = ended
 		}
 		END {
-			tps = (last > first) ? good / (last - first) : 0
+			first += seconds / 4
+			for (i = 1; i <= good; i++)
+				if (began[i] >= first)
+					latency[++counted] = all[i]
+			tps = (last > first) ? counted / (last - first) : 0
 			print good + 0, bad + 0, tps, percentile(0.5), percentile(0.95), percentile(0.99), percentile(1)
 		}'
 }
@@ -129,15 +134,12 @@ script_once() {
 	[ "$writes" = no ] || before=$(sql -c "SELECT coalesce(max(id), 0) FROM $(table_of "$1")")
 	deadlocks_before=$(deadlocks)
 	logs=$(mktemp -d -p "$HOME")
-	report=$(PGOPTIONS="-c statement_timeout=$patience -c synchronous_commit=$synchronous_commit" \
+	report=$(PGOPTIONS="-c statement_timeout=$patience -c synchronous_commit=$synchronous_commit ${server_options[$1]:-}" \
 		"run_$kind" "$@") || status=$?
 	read -r good bad tps p50 p95 p99 max < <(read_logs)
 	rm -r "$logs"
 	aborted=$(grep -c -E "client [0-9]+ .*aborted" <<<"$report" || true)
 	check_report "$1"
-	if [ "$kind" = pgbench ]; then
-		tps=$(sed -n 's/^tps = \([0-9.]*\).*/\1/p' <<<"$report")
-	fi
 	gave_up=$(given_up)
 	if [ "$writes" = yes ]; then
 		read -r booked double_booked < <(sql -F ' ' -c "SELECT * FROM bench.count_booked('$(table_of "$1")', $before)")

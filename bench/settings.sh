@@ -19,7 +19,7 @@ with_settings() (
 	title="" kind="" contestants="" directory=$1 sessions=${clients:-8}
 	synchronous_commit=on seconds_factor=1 check_answers=0 floors=""
 	writes="" tries_per_booking=0
-	local -A targets=() p99_targets=() table=() options=()
+	local -A targets=() p99_targets=() table=() options=() server_options=()
 	# shellcheck source=/dev/null
 	. "$scenarios/$scenario/settings"
 	[ -n "$writes" ] || writes=$(is_loop && echo no || echo yes)

@@ -1,2 +1,0 @@
-SELECT bench.book_locked(:chair, :service, :customer,
-	to_timestamp(:chair_base + nextval('bench.tries') / 64 * 7200 + :late), true);

@@ -1,0 +1,1 @@
+SELECT * FROM booking.book_slot(:chair, :service, :customer, to_timestamp(:at));
