@@ -810,6 +810,10 @@ extern uint64 request_hash(uint64 hash, const Request *request);
 extern bool is_same_request(const Request *request, TupleTableSlot *row,
 							Refusal *refusal);
 
+/* ---- references.c: the foreign keys of a new row ---- */
+
+extern FmgrInfo *references_stand_ins(struct ResultRelInfo *target);
+
 /* ---- target.c: what an insert into appointments needs ---- */
 
 typedef struct TargetIndex
@@ -825,6 +829,7 @@ typedef struct InsertTarget
 	Oid			relid;
 	uint64		generation;
 	char	   *search_path;	/* as it was set when this was made */
+	FmgrInfo   *stand_ins;		/* by trigger; fn_oid invalid: none */
 	TargetIndex *indexes;
 	int			index_count;
 } InsertTarget;
