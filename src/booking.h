@@ -318,6 +318,7 @@ typedef void (*RowCallback) (HeapTuple row, TupleDesc desc, void *state);
 extern void catalog_init(void);
 extern uint64 catalog_configuration_generation(void);
 extern uint64 catalog_shape_generation(void);
+extern Oid	catalog_table_id(TableId table);
 extern Relation catalog_open(TableId table, LOCKMODE lockmode);
 extern Relation catalog_open_index(IndexId index, LOCKMODE lockmode);
 extern AttrNumber catalog_column(TableId table, int column);
