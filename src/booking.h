@@ -66,13 +66,17 @@ typedef enum Reason
 typedef struct Refusal
 {
 	Reason		reason;			/* REASON_NONE: not refused */
-	char	   *detail;			/* a whole sentence, palloc'd */
+	char	   *detail;			/* palloc'd; NULL: made of what follows */
+	int64		barber_id;
+	TimestampTz busy_from;
+	TimestampTz busy_until;
 } Refusal;
 
 extern const char *reason_name(Reason reason);
 extern Reason reason_of_sqlstate(int sqlstate);
 extern bool refuse(Refusal *refusal, Reason reason, const char *detail,...)
 			pg_attribute_printf(3, 4);
+extern char *refusal_detail(const Refusal *refusal);
 extern _Noreturn void raise_refusal(const char *action,
 									const Refusal *refusal);
 extern bool refuse_overlap(Refusal *refusal, int64 barber_id,
