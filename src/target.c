@@ -181,6 +181,9 @@ clear(InsertTarget *target)
 	estate->es_tupleTable = NIL;
 	result->ri_TrigOldSlot = NULL;
 	result->ri_TrigNewSlot = NULL;
+	for (int i = 0; i < result->ri_NumIndices; i++)
+		index_close(result->ri_IndexRelationDescs[i], NoLock);
+	result->ri_NumIndices = 0;
 	ExecCloseResultRelations(estate);
 	pfree(result->ri_IndexRelationDescs);
 	pfree(result->ri_IndexRelationInfo);
