@@ -38,6 +38,7 @@ OBJS = \
 	src/pages.o \
 	src/query.o \
 	src/reasons.o \
+	src/references.o \
 	src/request.o \
 	src/reschedule.o \
 	src/result.o \

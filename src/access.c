@@ -35,7 +35,6 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "nodes/value.h"
@@ -70,12 +69,8 @@ is_staff(void)
 static bool
 is_bound(void)
 {
-	Relation	rel = catalog_open(APPOINTMENTS, AccessShareLock);
-	bool		result = check_enable_rls(RelationGetRelid(rel), InvalidOid,
-										  true) == RLS_ENABLED;
-
-	table_close(rel, AccessShareLock);
-	return result;
+	return check_enable_rls(catalog_table_id(APPOINTMENTS), InvalidOid,
+							true) == RLS_ENABLED;
 }
 
 static void

@@ -405,7 +405,7 @@ MEASURED_FUNCTION(booking_availability_by_day, OP_AVAILABILITY_BY_DAY)
  */
 MEASURED_FUNCTION(booking_check_slot, OP_CHECK_SLOT)
 {
-	Refusal		refusal = {REASON_NONE, NULL};
+	Refusal		refusal = {REASON_NONE};
 	StartCheck	check = {0};
 	Offer		offer;
 	Datum		values[3];
@@ -425,7 +425,7 @@ MEASURED_FUNCTION(booking_check_slot, OP_CHECK_SLOT)
 	if (refusal.reason != REASON_NONE)
 	{
 		values[1] = CStringGetTextDatum(reason_name(refusal.reason));
-		values[2] = CStringGetTextDatum(refusal.detail);
+		values[2] = CStringGetTextDatum(refusal_detail(&refusal));
 		nulls[1] = nulls[2] = false;
 	}
 	return composite_result(fcinfo, values, nulls);

@@ -68,13 +68,17 @@ typedef enum Reason
 typedef struct Refusal
 {
 	Reason		reason;			/* REASON_NONE: not refused */
-	char	   *detail;			/* a whole sentence, palloc'd */
+	char	   *detail;			/* palloc'd; NULL: made of what follows */
+	int64		barber_id;
+	TimestampTz busy_from;
+	TimestampTz busy_until;
 } Refusal;
 
 extern const char *reason_name(Reason reason);
 extern Reason reason_of_sqlstate(int sqlstate);
 extern bool refuse(Refusal *refusal, Reason reason, const char *detail,...)
 			pg_attribute_printf(3, 4);
+extern char *refusal_detail(const Refusal *refusal);
 extern _Noreturn void raise_refusal(const char *action,
 									const Refusal *refusal);
 extern bool refuse_overlap(Refusal *refusal, int64 barber_id,
@@ -356,6 +360,7 @@ typedef void (*RowCallback) (HeapTuple row, TupleDesc desc, void *state);
 extern void catalog_init(void);
 extern uint64 catalog_configuration_generation(void);
 extern uint64 catalog_shape_generation(void);
+extern Oid	catalog_table_id(TableId table);
 extern Relation catalog_open(TableId table, LOCKMODE lockmode);
 extern Relation catalog_open_index(IndexId index, LOCKMODE lockmode);
 extern _Noreturn void catalog_raise_unfit(IndexId index);
@@ -880,6 +885,10 @@ extern uint64 request_hash(uint64 hash, const Request *request);
 extern bool is_same_request(const Request *request, TupleTableSlot *row,
 							Refusal *refusal);
 
+/* ---- references.c: the foreign keys of a new row ---- */
+
+extern FmgrInfo *references_stand_ins(struct ResultRelInfo *target);
+
 /* ---- target.c: what an insert into appointments needs ---- */
 
 typedef struct TargetIndex
@@ -895,6 +904,7 @@ typedef struct InsertTarget
 	Oid			relid;
 	uint64		generation;
 	char	   *search_path;	/* as it was set when this was made */
+	FmgrInfo   *stand_ins;		/* by trigger; fn_oid invalid: none */
 	TargetIndex *indexes;
 	int			index_count;
 } InsertTarget;

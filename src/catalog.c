@@ -382,6 +382,17 @@ catalog_configuration_generation(void)
 }
 
 /*
+ * One of our tables, as it is known by all messages that have arrived.
+ */
+Oid
+catalog_table_id(TableId table)
+{
+	AcceptInvalidationMessages();
+	catalog_refresh();
+	return tables[table].relid;
+}
+
+/*
  * Opens one of our tables.  The lock may have had to wait for someone who
  * dropped or altered it, so look again once we have it.
  */

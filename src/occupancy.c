@@ -122,6 +122,15 @@ status_is_live(const char *status, TimestampTz expires_at)
 		(strcmp(status, "pending") == 0 && expires_at > booking_now());
 }
 
+static TimestampTz
+entry_busy_until(IndexScanDesc scan)
+{
+	bool		isnull;
+
+	return DatumGetTimestampTz(index_getattr(scan->xs_itup, INDEX_BUSY_UNTIL,
+											 scan->xs_itupdesc, &isnull));
+}
+
 static void
 read_entry(IndexScanDesc scan, TimestampTz now, Entry *entry)
 {
@@ -133,9 +142,7 @@ read_entry(IndexScanDesc scan, TimestampTz now, Entry *entry)
 	entry->busy.from =
 		DatumGetTimestampTz(index_getattr(tuple, INDEX_BUSY_FROM, desc,
 										  &isnull));
-	entry->busy.until =
-		DatumGetTimestampTz(index_getattr(tuple, INDEX_BUSY_UNTIL, desc,
-										  &isnull));
+	entry->busy.until = entry_busy_until(scan);
 	expires = index_getattr(tuple, INDEX_HOLD_EXPIRES_AT, desc, &isnull);
 	entry->is_hold = !isnull;
 	entry->is_expired = !isnull && DatumGetTimestampTz(expires) <= now;
@@ -522,7 +529,7 @@ probe_overlap(Relation appointments, Relation index,
 	SnapshotData dirty;
 	ScanKeyData keys[3];
 	IndexScanDesc scan;
-	TupleTableSlot *slot = table_slot_create(appointments, NULL);
+	TupleTableSlot *slot = NULL;
 	TimestampTz now = booking_now();
 	ProbeResult result = PROBE_FREE;
 
@@ -539,16 +546,21 @@ probe_overlap(Relation appointments, Relation index,
 		ProbeResult state;
 
 		CHECK_FOR_INTERRUPTS();
+		if (entry_busy_until(scan) <= asked->from)
+			continue;			/* as nearly all, so nothing more is read */
 		read_entry(scan, now, &entry);
-		if (entry.is_expired || entry.busy.until <= asked->from)
+		if (entry.is_expired)
 			continue;
+		if (slot == NULL)
+			slot = table_slot_create(appointments, NULL);
 		state = probe_row(scan, &dirty, slot, &entry.busy, occupant, seats,
 						  holder);
 		if (state != PROBE_FREE)
 			result = state;
 	}
 	index_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
+	if (slot != NULL)
+		ExecDropSingleTupleTableSlot(slot);
 	return result;
 }
 

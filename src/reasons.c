@@ -100,6 +100,36 @@ refuse(Refusal *refusal, Reason reason, const char *detail,...)
 }
 
 /*
+ * Fills in slot_taken, in the same words for every writer.  Where many want one
+ * time nearly all are told so, and few want to read it: so the words are not
+ * made here.
+ */
+bool
+refuse_overlap(Refusal *refusal, int64 barber_id, TimestampTz from,
+			   TimestampTz until)
+{
+	refusal->reason = SLOT_TAKEN;
+	refusal->detail = NULL;
+	refusal->barber_id = barber_id;
+	refusal->busy_from = from;
+	refusal->busy_until = until;
+	return false;
+}
+
+/*
+ * What was refused and why, in a whole sentence.
+ */
+char *
+refusal_detail(const Refusal *refusal)
+{
+	if (refusal->detail != NULL)
+		return refusal->detail;
+	return psprintf("Barber " INT64_FORMAT " is not free from %s to %s.",
+					refusal->barber_id, instant_text(refusal->busy_from),
+					instant_text(refusal->busy_until));
+}
+
+/*
  * Raises a refusal; action says what was refused.
  */
 void
@@ -110,21 +140,9 @@ raise_refusal(const char *action, const Refusal *refusal)
 	ereport(ERROR,
 			(errcode(info->sqlstate),
 			 errmsg("%s refused: %s", action, info->name),
-			 errdetail_internal("%s", refusal->detail),
+			 errdetail_internal("%s", refusal_detail(refusal)),
 			 errhint("%s", info->hint)));
 	pg_unreachable();
-}
-
-/*
- * Fills in slot_taken, in the same words for every writer.
- */
-bool
-refuse_overlap(Refusal *refusal, int64 barber_id, TimestampTz from,
-			   TimestampTz until)
-{
-	return refuse(refusal, SLOT_TAKEN, "Barber " INT64_FORMAT
-				  " is not free from %s to %s.", barber_id,
-				  instant_text(from), instant_text(until));
 }
 
 /*
@@ -139,7 +157,7 @@ raise_booking_refusal(Relation appointments, const Refusal *refusal)
 	ereport(ERROR,
 			(errcode(ERRCODE_EXCLUSION_VIOLATION),
 			 errmsg("booking refused: %s", reasons[SLOT_TAKEN].name),
-			 errdetail_internal("%s", refusal->detail),
+			 errdetail_internal("%s", refusal_detail(refusal)),
 			 errhint("%s", reasons[SLOT_TAKEN].hint),
 			 errtableconstraint(appointments, "appointments_no_overlap")));
 	pg_unreachable();

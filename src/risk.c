@@ -110,7 +110,7 @@ put_risks(Schedule *schedule, int count, ResultSet *result)
 		if (!check_live(schedule, values, &refusal))
 		{
 			values[6] = CStringGetTextDatum(reason_name(refusal.reason));
-			values[7] = CStringGetTextDatum(refusal.detail);
+			values[7] = CStringGetTextDatum(refusal_detail(&refusal));
 			tuplestore_putvalues(result->store, result->desc, values, nulls);
 		}
 		MemoryContextSwitchTo(caller);

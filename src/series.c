@@ -223,7 +223,7 @@ put_outcome(ResultSet *result, int position, const Outcome *outcome)
 	if (is_refused)
 	{
 		values[3] = CStringGetTextDatum(reason_name(outcome->refusal.reason));
-		values[4] = CStringGetTextDatum(outcome->refusal.detail);
+		values[4] = CStringGetTextDatum(refusal_detail(&outcome->refusal));
 	}
 	tuplestore_putvalues(result->store, result->desc, values, nulls);
 }

@@ -242,7 +242,7 @@ store_appointment(Relation appointments, const Draft *draft,
 		MemoryContextSwitchTo(GetPerTupleMemoryContext(target.estate));
 	slot = ExecInitExtraTupleSlot(target.estate,
 								  RelationGetDescr(appointments),
-								  &TTSOpsVirtual);
+								  table_slot_callbacks(appointments));
 	store_as_owner(&target, appointments, draft, slot);
 	ExecCopySlot(stored, slot);
 	MemoryContextSwitchTo(caller);

@@ -47,6 +47,7 @@ build(InsertTarget *target, Relation rel)
 	InitResultRelInfo(target->result, rel, 0, NULL, 0);
 	target->estate->es_opened_result_relations =
 		list_make1(target->result);
+	target->stand_ins = references_stand_ins(target->result);
 	target->indexes = NULL;
 	target->index_count = 0;
 	MemoryContextSwitchTo(caller);
@@ -126,6 +127,20 @@ still_holds(const InsertTarget *target, Oid relid, uint64 generation)
 }
 
 /*
+ * Trigger functions are looked up anew for each use: what the server notes
+ * about them, it notes in the row's memory.
+ */
+static void
+set_trigger_functions(InsertTarget *target)
+{
+	const ResultRelInfo *result = target->result;
+
+	if (result->ri_TrigDesc != NULL)
+		memcpy(result->ri_TrigFunctions, target->stand_ins,
+			   result->ri_TrigDesc->numtriggers * sizeof(FmgrInfo));
+}
+
+/*
  * Takes the target for inserts into appointments.  The caller holds
  * RowExclusiveLock, and gives it back.
  */
@@ -149,12 +164,12 @@ target_take(InsertTarget *target, Relation appointments)
 							   CurrentMemoryContext);
 	target->generation = generation;
 	target->result->ri_RelationDesc = appointments;
+	set_trigger_functions(target);
 	open_indexes(target, appointments);
 }
 
 /*
- * Leaves nothing in it that belongs to this use.  Trigger functions go too:
- * what the server notes about them, it noted in the row's memory.
+ * Leaves nothing in it that belongs to this use.
  */
 static void
 clear(InsertTarget *target)
@@ -166,13 +181,13 @@ clear(InsertTarget *target)
 	estate->es_tupleTable = NIL;
 	result->ri_TrigOldSlot = NULL;
 	result->ri_TrigNewSlot = NULL;
+	for (int i = 0; i < result->ri_NumIndices; i++)
+		index_close(result->ri_IndexRelationDescs[i], NoLock);
+	result->ri_NumIndices = 0;
 	ExecCloseResultRelations(estate);
 	pfree(result->ri_IndexRelationDescs);
 	pfree(result->ri_IndexRelationInfo);
 	result->ri_NumIndices = 0;
-	if (result->ri_TrigDesc != NULL)
-		memset(result->ri_TrigFunctions, 0,
-			   result->ri_TrigDesc->numtriggers * sizeof(FmgrInfo));
 	ResetPerTupleExprContext(estate);
 }
 
