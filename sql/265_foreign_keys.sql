@@ -113,3 +113,9 @@ ROLLBACK;
 
 DROP TRIGGER interfere ON booking.appointments;
 DROP FUNCTION test.interfere, test.book_while, test.delete_user;
+
+DELETE FROM booking.appointments WHERE service_id = 26501;
+DELETE FROM booking.appointment_history h WHERE h.to_values IS NULL AND h.from_values->>'service_id' = '26501';
+DELETE FROM booking.services WHERE shop_id = 26501;
+DELETE FROM booking.barbers WHERE shop_id = 26501;
+DELETE FROM booking.shops WHERE id = 26501;
