@@ -1,0 +1,3 @@
+SELECT q.n, s.barber, s.starts_at
+FROM bench.questions q, bench.multirange_rules_shop_day(q.service_id, q.day) s
+WHERE q.n <= $1

@@ -1,0 +1,1 @@
+SELECT * FROM bench.trivial_srf(6);
