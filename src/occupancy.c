@@ -12,10 +12,9 @@
  *				index-only scan in the manner of nodeIndexonlyscan.c, over the
  *				leaf pages as leaves.c reads them.
  *
- *	probe_overlap	what is there now, committed or not, for the guard: a scan
- *				with a dirty snapshot, in the manner of
- *				check_exclusion_or_unique_constraint(), backwards from the end
- *				of the asked range.
+ *	probe_overlap	what is there now, committed or not, for the guard: the
+ *				same with a dirty snapshot, in the manner of
+ *				check_exclusion_or_unique_constraint().
  *
  * Of a service with a capacity, appointments of one barber, start and busy
  * range share that time: a group.  So live busy ranges of a barber are equal,
@@ -50,8 +49,6 @@
 /* Columns of the index, as catalog.c has checked them */
 #define INDEX_BARBER_ID 1
 #define INDEX_BUSY_FROM 2
-#define INDEX_BUSY_UNTIL 3
-#define INDEX_HOLD_EXPIRES_AT 4
 
 #define LONGEST_BUSY (2 * USECS_PER_DAY)
 
@@ -71,15 +68,8 @@ struct BusyReader
 	TupleTableSlot *slot;
 	Buffer		vm_buffer;
 	TimestampTz now;
+	int			dead_count;		/* rows that nobody can see any more */
 };
-
-/* What an index entry says */
-typedef struct Entry
-{
-	Span		busy;
-	bool		is_hold;		/* will expire */
-	bool		is_expired;		/* occupies nothing any more */
-} Entry;
 
 /*
  * A column of a row of appointments; sets *isnull only when it is.
@@ -122,30 +112,54 @@ status_is_live(const char *status, TimestampTz expires_at)
 		(strcmp(status, "pending") == 0 && expires_at > booking_now());
 }
 
-static TimestampTz
-entry_busy_until(IndexScanDesc scan)
-{
-	bool		isnull;
+/* ---- entries and their rows ---- */
 
-	return DatumGetTimestampTz(index_getattr(scan->xs_itup, INDEX_BUSY_UNTIL,
-											 scan->xs_itupdesc, &isnull));
+static void
+start_reading(BusyReader *reader, Relation appointments, Relation index,
+			  Snapshot snapshot)
+{
+	memset(reader, 0, sizeof(*reader));
+	reader->appointments = appointments;
+	reader->index = index;
+	reader->snapshot = snapshot;
+	reader->leaves = leaves_open(appointments, index, snapshot);
+	reader->vm_buffer = InvalidBuffer;
+	reader->now = booking_now();
 }
 
 static void
-read_entry(IndexScanDesc scan, TimestampTz now, Entry *entry)
+stop_reading(BusyReader *reader)
 {
-	IndexTuple	tuple = scan->xs_itup;
-	TupleDesc	desc = scan->xs_itupdesc;
-	bool		isnull;
-	Datum		expires;
+	leaves_release(reader->leaves);
+	if (BufferIsValid(reader->vm_buffer))
+		ReleaseBuffer(reader->vm_buffer);
+	if (reader->fetch == NULL)
+		return;
+	table_index_fetch_end(reader->fetch);
+	ExecDropSingleTupleTableSlot(reader->slot);
+}
 
-	entry->busy.from =
-		DatumGetTimestampTz(index_getattr(tuple, INDEX_BUSY_FROM, desc,
-										  &isnull));
-	entry->busy.until = entry_busy_until(scan);
-	expires = index_getattr(tuple, INDEX_HOLD_EXPIRES_AT, desc, &isnull);
-	entry->is_hold = !isnull;
-	entry->is_expired = !isnull && DatumGetTimestampTz(expires) <= now;
+/*
+ * Fetches the next version of the row at *row that the snapshot sees into
+ * reader->slot; *goes_on, false at first, says whether there may be more.
+ */
+static bool
+fetch_version(BusyReader *reader, ItemPointer row, bool *goes_on)
+{
+	bool		all_dead = false;
+
+	if (reader->fetch == NULL)
+	{
+		reader->slot = table_slot_create(reader->appointments, NULL);
+		reader->fetch = table_index_fetch_begin(reader->appointments);
+	}
+	pgstat_count_heap_fetch(reader->index);
+	if (table_index_fetch_tuple(reader->fetch, row, reader->snapshot,
+								reader->slot, goes_on, &all_dead))
+		return true;
+	if (all_dead)
+		reader->dead_count++;
+	return false;
 }
 
 /*
@@ -162,6 +176,29 @@ set_keys(ScanKey keys, int64 barber_id, TimestampTz after, TimestampTz before)
 				F_TIMESTAMPTZ_GT, TimestampTzGetDatum(after));
 }
 
+/*
+ * After a range was read: if many entries were dead, goes over it by the
+ * general scan, which marks them so that nobody looks at their rows again.
+ */
+static void
+mark_dead(BusyReader *reader, int64 barber_id, TimestampTz after,
+		  TimestampTz before)
+{
+	ScanKeyData keys[3];
+	IndexScanDesc scan;
+
+	if (reader->dead_count < MANY_DEAD)
+		return;
+	reader->dead_count = 0;
+	scan = booking_index_beginscan(reader->appointments, reader->index,
+								   reader->snapshot, 3);
+	set_keys(keys, barber_id, after, before);
+	index_rescan(scan, keys, 3, NULL, 0);
+	while (index_getnext_slot(scan, ForwardScanDirection, reader->slot))
+		CHECK_FOR_INTERRUPTS();
+	index_endscan(scan);
+}
+
 /* ---- the caller's snapshot ---- */
 
 /*
@@ -170,15 +207,12 @@ set_keys(ScanKey keys, int64 barber_id, TimestampTz after, TimestampTz before)
 BusyReader *
 busy_open(void)
 {
-	BusyReader *reader = palloc0(sizeof(BusyReader));
+	BusyReader *reader = palloc(sizeof(BusyReader));
+	Relation	appointments = catalog_open(APPOINTMENTS, AccessShareLock);
 
-	reader->appointments = catalog_open(APPOINTMENTS, AccessShareLock);
-	reader->index = catalog_open_index(AVAILABILITY_INDEX, AccessShareLock);
-	reader->snapshot = GetActiveSnapshot();
-	reader->leaves = leaves_open(reader->appointments, reader->index,
-								 reader->snapshot);
-	reader->vm_buffer = InvalidBuffer;
-	reader->now = booking_now();
+	start_reading(reader, appointments,
+				  catalog_open_index(AVAILABILITY_INDEX, AccessShareLock),
+				  GetActiveSnapshot());
 	return reader;
 }
 
@@ -189,41 +223,18 @@ busy_open(void)
 void
 busy_close(BusyReader *reader)
 {
-	leaves_release(reader->leaves);
-	if (BufferIsValid(reader->vm_buffer))
-		ReleaseBuffer(reader->vm_buffer);
-	if (reader->fetch != NULL)
-	{
-		table_index_fetch_end(reader->fetch);
-		ExecDropSingleTupleTableSlot(reader->slot);
-	}
+	stop_reading(reader);
 	index_close(reader->index, NoLock);
 	table_close(reader->appointments, NoLock);
 }
 
-/*
- * Fetches the row of an entry into reader->slot, if the snapshot sees it, and
- * counts those that nobody can see any more.
- */
 static bool
-fetch_row(BusyReader *reader, const LeafEntry *entry, int *dead_count)
+fetch_row(BusyReader *reader, const LeafEntry *entry)
 {
 	ItemPointerData row = entry->row;
 	bool		goes_on = false;
-	bool		all_dead = false;
 
-	if (reader->fetch == NULL)
-	{
-		reader->slot = table_slot_create(reader->appointments, NULL);
-		reader->fetch = table_index_fetch_begin(reader->appointments);
-	}
-	pgstat_count_heap_fetch(reader->index);
-	if (table_index_fetch_tuple(reader->fetch, &row, reader->snapshot,
-								reader->slot, &goes_on, &all_dead))
-		return true;
-	if (all_dead)
-		(*dead_count)++;
-	return false;
+	return fetch_version(reader, &row, &goes_on);
 }
 
 /*
@@ -231,12 +242,12 @@ fetch_row(BusyReader *reader, const LeafEntry *entry, int *dead_count)
  * not known to be visible to all.
  */
 static bool
-row_is_visible(BusyReader *reader, const LeafEntry *entry, int *dead_count)
+row_is_visible(BusyReader *reader, const LeafEntry *entry)
 {
 	BlockNumber block = ItemPointerGetBlockNumber(&entry->row);
 
 	if (!VM_ALL_VISIBLE(reader->appointments, block, &reader->vm_buffer))
-		return fetch_row(reader, entry, dead_count);
+		return fetch_row(reader, entry);
 	PredicateLockPage(reader->appointments, block, reader->snapshot);
 	return true;
 }
@@ -272,13 +283,12 @@ count_in_group(GroupList *list, TimestampTz starts_at, const Span *busy)
  * itself, and counts it in its group.
  */
 static bool
-filter_row(BusyReader *reader, const LeafEntry *entry, BusyFilter *filter,
-		   int *dead_count)
+filter_row(BusyReader *reader, const LeafEntry *entry, BusyFilter *filter)
 {
 	TupleTableSlot *row;
 	bool		isnull = false;
 
-	if (!fetch_row(reader, entry, dead_count))
+	if (!fetch_row(reader, entry))
 		return false;
 	row = reader->slot;
 	if (filter->head_id != 0 && head_of(row) == filter->head_id)
@@ -295,26 +305,6 @@ filter_row(BusyReader *reader, const LeafEntry *entry, BusyFilter *filter,
 }
 
 /*
- * Goes over a range by the general scan, which marks dead entries so that
- * nobody looks at them again.
- */
-static void
-mark_dead(BusyReader *reader, int64 barber_id, TimestampTz after,
-		  TimestampTz before)
-{
-	ScanKeyData keys[3];
-	IndexScanDesc scan = booking_index_beginscan(reader->appointments,
-												 reader->index,
-												 reader->snapshot, 3);
-
-	set_keys(keys, barber_id, after, before);
-	index_rescan(scan, keys, 3, NULL, 0);
-	while (index_getnext_slot(scan, ForwardScanDirection, reader->slot))
-		CHECK_FOR_INTERRUPTS();
-	index_endscan(scan);
-}
-
-/*
  * Appends the live busy spans of a barber that meet [from, until), whole,
  * normalized.  A filter leaves some out, and lists groups besides.
  */
@@ -323,7 +313,6 @@ busy_read(BusyReader *reader, int64 barber_id, TimestampTz from,
 		  TimestampTz until, BusyFilter *filter, SpanList *busy)
 {
 	TimestampTz after = from - LONGEST_BUSY;
-	int			dead_count = 0;
 	const LeafEntries *entries;
 
 	for (entries = leaves_first(reader->leaves, barber_id, after, until);
@@ -336,15 +325,13 @@ busy_read(BusyReader *reader, int64 barber_id, TimestampTz from,
 			if (entry->busy.until <= from || entry->expires_at <= reader->now)
 				continue;
 			CHECK_FOR_INTERRUPTS();
-			if (filter != NULL ?
-				filter_row(reader, entry, filter, &dead_count) :
-				row_is_visible(reader, entry, &dead_count))
+			if (filter != NULL ? filter_row(reader, entry, filter) :
+				row_is_visible(reader, entry))
 				spans_add(busy, entry->busy.from, entry->busy.until);
 		}
 	}
 	leaves_release(reader->leaves);
-	if (dead_count >= MANY_DEAD)
-		mark_dead(reader, barber_id, after, until);
+	mark_dead(reader, barber_id, after, until);
 	if (reader->fetch != NULL)
 		table_index_fetch_reset(reader->fetch);
 	spans_normalize(busy);
@@ -479,13 +466,14 @@ is_seat(const Occupant *occupant, const Span *busy, TupleTableSlot *row)
 }
 
 /*
- * Goes through all versions of the row under the scan's present entry.
+ * Goes through all present versions of an entry's row.
  */
 static ProbeResult
-probe_row(IndexScanDesc scan, SnapshotData *dirty, TupleTableSlot *slot,
-		  const Span *busy, const Occupant *occupant, Tally *seats,
-		  Holder *holder)
+probe_row(BusyReader *reader, const LeafEntry *entry,
+		  const Occupant *occupant, Tally *seats, Holder *holder)
 {
+	ItemPointerData row = entry->row;
+	bool		goes_on = false;
 	ProbeResult result = PROBE_FREE;
 
 	do
@@ -493,17 +481,18 @@ probe_row(IndexScanDesc scan, SnapshotData *dirty, TupleTableSlot *slot,
 		Holder		found;
 		ProbeResult state;
 
-		if (!index_fetch_heap(scan, slot))
+		if (!fetch_version(reader, &row, &goes_on))
 			break;
-		state = row_state(dirty, &found);
-		if (is_own(occupant, slot))
+		state = row_state(reader->snapshot, &found);
+		if (is_own(occupant, reader->slot))
 			continue;
-		if (is_seat(occupant, busy, slot))
+		if (is_seat(occupant, &entry->busy, reader->slot))
 		{
 			bool		isnull = false;
 
 			tally_row(seats,
-					  DatumGetInt64(appointment_value(slot, APPT_ID, &isnull)),
+					  DatumGetInt64(appointment_value(reader->slot, APPT_ID,
+													  &isnull)),
 					  state, &found);
 			continue;
 		}
@@ -511,7 +500,32 @@ probe_row(IndexScanDesc scan, SnapshotData *dirty, TupleTableSlot *slot,
 			return PROBE_TAKEN;
 		result = state;
 		*holder = found;
-	} while (scan->xs_heap_continue);
+	} while (goes_on);
+	return result;
+}
+
+/*
+ * The same for a page of entries.
+ */
+static ProbeResult
+probe_rows(BusyReader *reader, const LeafEntries *entries,
+		   const Occupant *occupant, Tally *seats, Holder *holder)
+{
+	ProbeResult result = PROBE_FREE;
+
+	for (int i = 0; i < entries->count && result != PROBE_TAKEN; i++)
+	{
+		const LeafEntry *entry = &entries->rows[i];
+		ProbeResult state;
+
+		if (entry->busy.until <= occupant->busy.from ||
+			entry->expires_at <= reader->now)
+			continue;
+		CHECK_FOR_INTERRUPTS();
+		state = probe_row(reader, entry, occupant, seats, holder);
+		if (state != PROBE_FREE)
+			result = state;
+	}
 	return result;
 }
 
@@ -525,42 +539,29 @@ ProbeResult
 probe_overlap(Relation appointments, Relation index,
 			  const Occupant *occupant, Tally *seats, Holder *holder)
 {
-	const Span *asked = &occupant->busy;
+	TimestampTz after = occupant->busy.from - LONGEST_BUSY;
+	TimestampTz before = occupant->busy.until;
 	SnapshotData dirty;
-	ScanKeyData keys[3];
-	IndexScanDesc scan;
-	TupleTableSlot *slot = NULL;
-	TimestampTz now = booking_now();
+	BusyReader	reader;
+	const LeafEntries *entries;
 	ProbeResult result = PROBE_FREE;
 
 	InitDirtySnapshot(dirty);
-	set_keys(keys, occupant->barber_id, asked->from - LONGEST_BUSY,
-			 asked->until);
-	scan = booking_index_beginscan(appointments, index, &dirty, 3);
-	scan->xs_want_itup = true;
-	index_rescan(scan, keys, 3, NULL, 0);
-	while (result != PROBE_TAKEN &&
-		   index_getnext_tid(scan, BackwardScanDirection) != NULL)
+	start_reading(&reader, appointments, index, &dirty);
+	for (entries = leaves_first(reader.leaves, occupant->barber_id, after,
+								before);
+		 entries != NULL && result != PROBE_TAKEN;
+		 entries = leaves_next(reader.leaves))
 	{
-		Entry		entry;
-		ProbeResult state;
+		ProbeResult state = probe_rows(&reader, entries, occupant, seats,
+									   holder);
 
-		CHECK_FOR_INTERRUPTS();
-		if (entry_busy_until(scan) <= asked->from)
-			continue;			/* as nearly all, so nothing more is read */
-		read_entry(scan, now, &entry);
-		if (entry.is_expired)
-			continue;
-		if (slot == NULL)
-			slot = table_slot_create(appointments, NULL);
-		state = probe_row(scan, &dirty, slot, &entry.busy, occupant, seats,
-						  holder);
 		if (state != PROBE_FREE)
 			result = state;
 	}
-	index_endscan(scan);
-	if (slot != NULL)
-		ExecDropSingleTupleTableSlot(slot);
+	leaves_release(reader.leaves);
+	mark_dead(&reader, occupant->barber_id, after, before);
+	stop_reading(&reader);
 	return result;
 }
 

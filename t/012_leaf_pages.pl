@@ -76,6 +76,55 @@ $standby->init_from_backup($node, 'base', has_streaming => 1);
 $standby->start;
 
 # ---------------------------------------------------------------------------
+# An entry's mark of death reaches a standby with the page, while a snapshot
+# there still sees the row.  All rows fit into half a page, so that nothing is
+# pruned, for which a standby would wait.
+# ---------------------------------------------------------------------------
+
+sub say_to
+{
+	my ($session, $sql) = @_;
+	$session->{out} = '';
+	$session->{in} .= "$sql\n\\echo done\n";
+	$session->{run}->pump until $session->{out} =~ s/done\n//;
+	return $session->{out} =~ s/\s+$//r;
+}
+
+my $insert = q{
+INSERT INTO booking.appointments (barber_id, service_id, starts_at, ends_at)
+SELECT 1, 1, t, t + interval '15 minutes' FROM generate_series(timestamptz '2030-02-03 08:00Z', '2030-02-03 12:45Z', '15 min') t;
+};
+my $kill = q{
+SET enable_seqscan = off; SET enable_bitmapscan = off;
+SELECT count(*) FROM booking.appointments WHERE barber_id = 1 AND busy_from < '2030-02-04Z' AND busy_from >= '2030-02-03Z'
+AND status IN ('pending', 'confirmed', 'checked_in');
+};
+my $question = q{SELECT count(*), min(starts_at)::time, max(ends_at)::time FROM booking.free_time(1, '2030-02-03');};
+
+$node->safe_psql('postgres', $insert);
+$node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
+my %session = (in => '', out => '');
+my $timer = IPC::Run::timer(60);
+$session{run} = IPC::Run::start(
+	[ 'psql', '-X', '-q', '-A', '-t', '-d', $standby->connstr('postgres') ],
+	'<', \$session{in}, '>', \$session{out}, $timer);
+my $as_before = say_to(\%session, "SET timezone = 'UTC'; BEGIN ISOLATION LEVEL REPEATABLE READ; $question");
+is($as_before, '2|00:00:00|00:00:00', 'standby: busy from 8 to 13');
+
+$node->safe_psql('postgres', "DELETE FROM booking.appointments WHERE busy_from >= '2030-02-03Z'");
+$node->safe_psql('postgres', $kill) for 1 .. 2;
+$node->safe_psql('postgres', 'CHECKPOINT');
+$node->safe_psql('postgres', $insert =~ s/2030-02-03 08:00Z/2030-02-03 12:45Z/r);
+$node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
+is(say_to(\%session, $question), $as_before, 'standby: the snapshot still sees those that are gone');
+is($standby->safe_psql('postgres', "SET timezone = 'UTC'; $question"), $as_before,
+	'standby: a new one sees the one that came');
+is($standby->safe_psql('postgres', "SET timezone = 'UTC'; SELECT min(ends_at)::time FROM booking.free_time(1, '2030-02-03')"),
+	'12:45:00', 'standby: at its time');
+$session{in} .= "\\q\n";
+$session{run}->finish;
+
+# ---------------------------------------------------------------------------
 # Writers: appointments come one by one and by the hundred, are cancelled, go,
 # and whole stretches of the index become empty.
 # ---------------------------------------------------------------------------
@@ -150,53 +199,5 @@ note "leaf pages: $leaves, deleted: $deleted";
 cmp_ok($leaves + $deleted, '>', 20, 'the index has grown');
 cmp_ok($node->safe_psql('postgres', q{SELECT count(*) FROM booking.appointments WHERE status = 'cancelled'}),
 	'>', 50, 'appointments were cancelled');
-
-# ---------------------------------------------------------------------------
-# An entry's mark of death reaches a standby with the page, while a snapshot
-# there still sees the row
-# ---------------------------------------------------------------------------
-
-sub say_to
-{
-	my ($session, $sql) = @_;
-	$session->{out} = '';
-	$session->{in} .= "$sql\n\\echo done\n";
-	$session->{run}->pump until $session->{out} =~ s/done\n//;
-	return $session->{out} =~ s/\s+$//r;
-}
-
-my $insert = q{
-INSERT INTO booking.appointments (barber_id, service_id, starts_at, ends_at)
-SELECT 1, 1, t, t + interval '15 minutes' FROM generate_series(timestamptz '2031-02-03 08:00Z', '2031-02-03 12:45Z', '15 min') t;
-};
-my $kill = q{
-SET enable_seqscan = off; SET enable_bitmapscan = off;
-SELECT count(*) FROM booking.appointments WHERE barber_id = 1 AND busy_from < '2031-02-04Z' AND busy_from >= '2031-02-03Z'
-AND status IN ('pending', 'confirmed', 'checked_in');
-};
-my $question = q{SELECT count(*), min(starts_at)::time, max(ends_at)::time FROM booking.free_time(1, '2031-02-03');};
-
-$node->safe_psql('postgres', $insert);
-$node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
-my %session = (in => '', out => '');
-my $timer = IPC::Run::timer(60);
-$session{run} = IPC::Run::start(
-	[ 'psql', '-X', '-q', '-A', '-t', '-d', $standby->connstr('postgres') ],
-	'<', \$session{in}, '>', \$session{out}, $timer);
-my $as_before = say_to(\%session, "SET timezone = 'UTC'; BEGIN ISOLATION LEVEL REPEATABLE READ; $question");
-is($as_before, '2|00:00:00|00:00:00', 'standby: busy from 8 to 13');
-
-$node->safe_psql('postgres', "DELETE FROM booking.appointments WHERE busy_from >= '2031-02-03Z'");
-$node->safe_psql('postgres', $kill) for 1 .. 2;
-$node->safe_psql('postgres', 'CHECKPOINT');
-$node->safe_psql('postgres', $insert =~ s/2031-02-03 08:00Z/2031-02-03 12:45Z/r);
-$node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
-is(say_to(\%session, $question), $as_before, 'standby: the snapshot still sees those that are gone');
-is($standby->safe_psql('postgres', "SET timezone = 'UTC'; $question"), $as_before,
-	'standby: a new one sees the one that came');
-is($standby->safe_psql('postgres', "SET timezone = 'UTC'; SELECT min(ends_at)::time FROM booking.free_time(1, '2031-02-03')"),
-	'12:45:00', 'standby: at its time');
-$session{in} .= "\\q\n";
-$session{run}->finish;
 
 done_testing();
