@@ -1,13 +1,15 @@
 -- data.sql: the generated data that every contestant reads and writes.
 --
--- psql variables: barbers, appointments (about that many are made), and chairs,
--- if there are to be more than 10.
+-- psql variables: barbers, appointments (about that many are made); chairs, if
+-- there are to be more than 10; future_days, if not 30; past, what most of the
+-- past's appointments have become, if not completed; bulk, if that is set, for many
+-- rows.
 --
 -- Shops of ten barbers in America/New_York, open daily 9:00-13:00 and
 -- 14:00-18:00, and one last shop, open around the clock in UTC, whose chairs
 -- nobody has booked yet.
 -- The past is as long as the number of appointments asks for; the future, which
--- is what availability looks at, is 30 days.  There are no overrides and no
+-- is what availability looks at, is future_days.  There are no overrides and no
 -- time off, because the plain-SQL peers do not know them.
 --
 -- No random(): the same numbers make the same calendar, moved to today.
@@ -15,6 +17,14 @@
 \if :{?chairs}
 \else
 \set chairs 10
+\endif
+\if :{?future_days}
+\else
+\set future_days 30
+\endif
+\if :{?past}
+\else
+\set past completed
 \endif
 
 SET client_min_messages = warning;
@@ -29,7 +39,7 @@ SELECT :barbers AS barbers,
 	greatest(:chairs, 10) AS chairs,
 	(:barbers + 9) / 10 AS shops,
 	(now() AT TIME ZONE 'America/New_York')::date AS today,
-	30 AS future_days,
+	:future_days AS future_days,
 	ceil(:appointments / (:barbers * 10.2))::int AS days;
 
 -- ---------------------------------------------------------------------------
@@ -82,9 +92,23 @@ FROM generate_series(1, 10000) AS id;
 -- cut, or nothing.  That is 10.2 appointments a day, as a full shop has them.
 -- Triggers and foreign keys are off while this runs; the check at the end of a
 -- bench run covers these rows too.
+--
+-- In bulk: setup() puts back the indexes that are dropped before, which is faster
+-- than to keep them, but leaves them denser than those of the peers' tables; where
+-- wal_level is minimal, a table that was emptied in the same transaction is filled
+-- without WAL.
 -- ---------------------------------------------------------------------------
 
 SET session_replication_role = replica;
+
+\if :{?bulk}
+BEGIN;
+TRUNCATE booking.appointments CASCADE;
+SELECT format('DROP INDEX booking.%I', indexname)
+FROM pg_indexes
+WHERE schemaname = 'booking' AND tablename = 'appointments' AND indexname LIKE 'idx%'
+\gexec
+\endif
 
 INSERT INTO booking.appointments (barber_id, service_id, user_id, starts_at, ends_at, busy_from, busy_until,
 	status, hold_expires_at, price_cents, created_at, updated_at, cancelled_at)
@@ -97,7 +121,7 @@ FROM bench.numbers,
 	generate_series(future_days - days + 1, future_days) AS day,
 	generate_series(1, barbers) AS barber,
 	generate_series(0, 7) AS hour,
-	LATERAL (SELECT hashint8extended(barber * 1000000 + day * 10 + hour, 7) & ((1::bigint << 60) - 1)) AS h (dice),
+	LATERAL (SELECT hashint8extended(barber * 1000000::bigint + day * 10 + hour, 7) & ((1::bigint << 60) - 1)) AS h (dice),
 	LATERAL (VALUES
 		(1, 0, 30, 0, 430), (1, 30, 30, 0, 430),
 		(2, 0, 45, 430, 600),
@@ -111,11 +135,17 @@ FROM bench.numbers,
 	LATERAL (SELECT starts_at + minutes * interval '1 minute',
 		CASE
 			WHEN fate < 4 THEN 'cancelled'
-			WHEN starts_at < now() THEN CASE WHEN fate < 6 THEN 'no_show' ELSE 'completed' END
+			WHEN starts_at < now() THEN CASE WHEN fate < 6 THEN 'no_show' ELSE :'past' END
 			WHEN fate < 6 THEN 'pending'
 			ELSE 'confirmed'
 		END) AS s (ends_at, status)
 WHERE dice % 1000 >= from_chance AND dice % 1000 < to_chance;
+
+\if :{?bulk}
+COMMIT;
+SET maintenance_work_mem = '512MB';
+SELECT count(*) FROM booking.setup() \g /dev/null
+\endif
 
 RESET session_replication_role;
 
