@@ -5,8 +5,13 @@
 
 SET client_min_messages = warning;
 
--- The questions of data.sql, and the same ones put to the first shop's barbers
+-- The questions of data.sql, but from the third day on: an appointment may last
+-- two days, so that a call looks at those of two days more, which all points have.
+-- And the same ones put to the first shop's barbers.
 ALTER TABLE bench.questions ADD PRIMARY KEY (n);
+UPDATE bench.questions
+SET day = today + 3 + n % (future_days - 2), from_day = today + 3
+FROM bench.numbers;
 
 CREATE TABLE bench.shop_questions (LIKE bench.questions INCLUDING ALL);
 INSERT INTO bench.shop_questions
@@ -24,9 +29,9 @@ CREATE TABLE bench.reads (position int, call text, query text);
 INSERT INTO bench.reads VALUES
 (1, 'available_slots, 1 day', 'SELECT s.starts_at
 FROM %1$s q, booking.available_slots(q.service_id, q.day, NULL, q.barber_id) s WHERE q.n BETWEEN $1 AND $2'),
-(2, 'available_slots, 10 days', 'SELECT s.starts_at
+(2, 'available_slots, 8 days', 'SELECT s.starts_at
 FROM %1$s q, booking.available_slots(q.service_id, q.from_day, q.to_day, q.barber_id) s WHERE q.n BETWEEN $1 AND $2'),
-(3, 'availability_by_day, 10 x 10', 'SELECT s.first_slot AS starts_at
+(3, 'availability_by_day, 10 x 8', 'SELECT s.first_slot AS starts_at
 FROM %1$s q, booking.availability_by_day(q.service_id, q.from_day, q.to_day) s WHERE q.n BETWEEN $1 AND $2'),
 (4, 'next_slots', 'SELECT s.starts_at
 FROM %1$s q, booking.next_slots(q.service_id, q.day::timestamp AT TIME ZONE ''America/New_York'', 1, q.barber_id) s
@@ -181,4 +186,5 @@ WHERE c.relnamespace IN ('booking'::regnamespace, 'bench'::regnamespace)
 AND c.relkind IN ('r', 'i') AND c.oid <> 'booking.appointments'::regclass
 $$;
 
+VACUUM FULL ANALYZE bench.questions;
 VACUUM ANALYZE bench.shop_questions;
