@@ -149,13 +149,13 @@ sub growth_chart
 	my %sizes = map { $_ => 1 } map { keys %$_ } values %calls;
 	my $is_log = max(@times) / min(@times) > $wide_spread;
 	my $subtitle = 'microseconds a call; ' . ($is_log ? 'logarithmic axes' : "logarithmic axis of $axis");
-	return join "\n", beginning($file, 400 + 22 * @names, $title, $subtitle),
+	return join "\n", beginning($file, 400 + 11 * @names, $title, $subtitle),
 	  'set logscale x',
 	  'set xtics (' . join(', ', map { tic($_, number($_)) } sort { $a <=> $b } keys %sizes) . ')',
 	  $is_log ? ('set logscale y', sprintf 'set yrange [%.10g:%.10g]', min(@times) / 2, max(@times) * 2)
 	  : sprintf('set yrange [0:%.10g]', 1.15 * max(@times)),
 	  "set format y '%.10g'", 'set offsets graph 0.04, graph 0.04, 0, 0', 'set rmargin 4',
-	  'set key below left vertical maxcols 2 Left reverse',
+	  'set key below left horizontal maxcols 2 width 4 Left reverse',
 	  (map { ("\$line$_ << END", line_data($calls{ $names[$_] }), 'END') } 0 .. $#names),
 	  'plot ' . join(', ', map { growth_line($_, $names[$_]) } 0 .. $#names), '';
 }

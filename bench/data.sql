@@ -1,21 +1,30 @@
 -- data.sql: the generated data that every contestant reads and writes.
 --
--- psql variables: barbers, appointments (about that many are made), and chairs,
--- if there are to be more than 10.
+-- psql variables: barbers, appointments (about that many are made); chairs, if
+-- there are to be more than 10; future_days, if not 30; past, what most of the
+-- past's appointments have become, if not completed; bulk, if that is set, for many
+-- rows.
 --
 -- Shops of ten barbers in America/New_York, open daily 9:00-13:00 and
 -- 14:00-18:00, and one last shop, open around the clock in UTC, whose chairs
 -- nobody has booked yet.
 -- The past is as long as the number of appointments asks for; the future, which
--- is what availability looks at, is 30 days.  There are no overrides and no
--- time off, because the plain-SQL peers do not know them, but in a few more shops
--- whose next two weeks are full.
+-- is what availability looks at, is future_days.  There are no overrides and no
+-- time off, because some plain-SQL peers do not know them.
 --
 -- No random(): the same numbers make the same calendar, moved to today.
 
 \if :{?chairs}
 \else
 \set chairs 10
+\endif
+\if :{?future_days}
+\else
+\set future_days 30
+\endif
+\if :{?past}
+\else
+\set past completed
 \endif
 
 SET client_min_messages = warning;
@@ -30,7 +39,7 @@ SELECT :barbers AS barbers,
 	greatest(:chairs, 10) AS chairs,
 	(:barbers + 9) / 10 AS shops,
 	(now() AT TIME ZONE 'America/New_York')::date AS today,
-	30 AS future_days,
+	:future_days AS future_days,
 	ceil(:appointments / (:barbers * 10.2))::int AS days;
 
 -- ---------------------------------------------------------------------------
@@ -83,9 +92,23 @@ FROM generate_series(1, 10000) AS id;
 -- cut, or nothing.  That is 10.2 appointments a day, as a full shop has them.
 -- Triggers and foreign keys are off while this runs; the check at the end of a
 -- bench run covers these rows too.
+--
+-- In bulk: setup() puts back the indexes that are dropped before, which is faster
+-- than to keep them, but leaves them denser than those of the peers' tables; where
+-- wal_level is minimal, a table that was emptied in the same transaction is filled
+-- without WAL.
 -- ---------------------------------------------------------------------------
 
 SET session_replication_role = replica;
+
+\if :{?bulk}
+BEGIN;
+TRUNCATE booking.appointments CASCADE;
+SELECT format('DROP INDEX booking.%I', indexname)
+FROM pg_indexes
+WHERE schemaname = 'booking' AND tablename = 'appointments' AND indexname LIKE 'idx%'
+\gexec
+\endif
 
 INSERT INTO booking.appointments (barber_id, service_id, user_id, starts_at, ends_at, busy_from, busy_until,
 	status, hold_expires_at, price_cents, created_at, updated_at, cancelled_at)
@@ -98,7 +121,7 @@ FROM bench.numbers,
 	generate_series(future_days - days + 1, future_days) AS day,
 	generate_series(1, barbers) AS barber,
 	generate_series(0, 7) AS hour,
-	LATERAL (SELECT hashint8extended(barber * 1000000 + day * 10 + hour, 7) & ((1::bigint << 60) - 1)) AS h (dice),
+	LATERAL (SELECT hashint8extended(barber * 1000000::bigint + day * 10 + hour, 7) & ((1::bigint << 60) - 1)) AS h (dice),
 	LATERAL (VALUES
 		(1, 0, 30, 0, 430), (1, 30, 30, 0, 430),
 		(2, 0, 45, 430, 600),
@@ -112,58 +135,17 @@ FROM bench.numbers,
 	LATERAL (SELECT starts_at + minutes * interval '1 minute',
 		CASE
 			WHEN fate < 4 THEN 'cancelled'
-			WHEN starts_at < now() THEN CASE WHEN fate < 6 THEN 'no_show' ELSE 'completed' END
+			WHEN starts_at < now() THEN CASE WHEN fate < 6 THEN 'no_show' ELSE :'past' END
 			WHEN fate < 6 THEN 'pending'
 			ELSE 'confirmed'
 		END) AS s (ends_at, status)
 WHERE dice % 1000 >= from_chance AND dice % 1000 < to_chance;
 
--- ---------------------------------------------------------------------------
--- Five shops of ten barbers who have no free minute today and in the next 14
--- days, and nothing to do after that.  Then some are away, some work other hours
--- for a day, and one of the shops is closed.  full_barbers numbers them from 0.
--- ---------------------------------------------------------------------------
-
-CREATE TABLE bench.full_barbers AS
-SELECT k, shop, 1000001 + k AS barber, 3 * (shop - 1)::bigint + 1 AS service
-FROM bench.numbers, generate_series(0, 49) AS k, LATERAL (SELECT shops + 2 + k / 10) AS s (shop);
-
-INSERT INTO booking.shops (id, name, time_zone)
-SELECT DISTINCT shop, 'Full house ' || shop, 'America/New_York' FROM bench.full_barbers;
-INSERT INTO booking.services (id, shop_id, name, duration_minutes, price_cents)
-SELECT DISTINCT service, shop, 'Cut', 30, 2500 FROM bench.full_barbers;
-INSERT INTO booking.barbers (id, shop_id, name)
-SELECT barber, shop, 'Favourite ' || k FROM bench.full_barbers;
-INSERT INTO booking.barber_services (barber_id, service_id)
-SELECT barber, service FROM bench.full_barbers;
-INSERT INTO booking.working_hours (barber_id, weekday, opens, closes)
-SELECT barber, weekday, opens, closes
-FROM bench.full_barbers, generate_series(1, 7) AS weekday,
-	(VALUES (time '9:00', time '13:00'), ('14:00', '18:00')) AS h (opens, closes)
-ORDER BY barber, weekday, opens;
-
-INSERT INTO booking.schedule_overrides (shop_id, on_date, note)
-SELECT shops + 6, today + 15, 'Stocktaking' FROM bench.numbers;
-INSERT INTO booking.schedule_overrides (barber_id, on_date, opens, closes)
-SELECT barber, today + 15, '10:30', '12:00' FROM bench.numbers, bench.full_barbers WHERE k % 10 = 5;
-INSERT INTO booking.time_off (barber_id, starts_at, ends_at, reason)
-SELECT barber, (today + 14 + time '17:00') AT TIME ZONE 'America/New_York',
-	(today + 15 + time '15:30') AT TIME ZONE 'America/New_York', 'Dentist'
-FROM bench.numbers, bench.full_barbers WHERE k % 10 = 7;
-
--- An hour of two cuts, then a long one, and so on
-INSERT INTO booking.appointments (barber_id, service_id, user_id, starts_at, ends_at, busy_from, busy_until,
-	status, created_at, updated_at)
-SELECT barber, service, 1 + (k * 97 + day * 31 + hour) % 10000, starts_at, ends_at, starts_at, ends_at,
-	CASE WHEN starts_at < now() THEN 'checked_in' ELSE 'confirmed' END, now(), now()
-FROM bench.numbers, bench.full_barbers,
-	generate_series(0, 14) AS day,
-	generate_series(0, 7) AS hour,
-	LATERAL (VALUES (0, 30, 0), (30, 30, 0), (0, 60, 1)) AS piece (minute, minutes, parity),
-	LATERAL (SELECT (today + day + interval '9 hours' + (hour + hour / 4) * interval '1 hour' + minute * interval '1 minute')
-		AT TIME ZONE 'America/New_York') AS f (starts_at),
-	LATERAL (SELECT starts_at + minutes * interval '1 minute') AS u (ends_at)
-WHERE (day + hour) % 2 = parity;
+\if :{?bulk}
+COMMIT;
+SET maintenance_work_mem = '512MB';
+SELECT count(*) FROM booking.setup() \g /dev/null
+\endif
 
 RESET session_replication_role;
 
@@ -178,17 +160,5 @@ SELECT n,
 FROM bench.numbers, generate_series(1, 20000) AS n,
 	LATERAL (SELECT hashint8extended(n, 11) & ((1::bigint << 60) - 1)) AS h (dice),
 	LATERAL (SELECT 1 + dice % barbers) AS b (barber);
-
--- Of whom a time is sought who are full, but for those with a day unlike others
-CREATE TABLE bench.full_questions AS
-SELECT n, barber AS barber_id, service AS service_id
-FROM generate_series(1, 20000) AS n JOIN bench.full_barbers ON k = n % 4 * 10 + n / 4 % 5;
-
--- The boards that are looked at: one in ten is of those who are away or work
--- other hours, as a shop has them
-CREATE TABLE bench.board_questions AS
-SELECT n, CASE WHEN n % 10 = 0 THEN barber ELSE barber_id END AS barber_id,
-	CASE WHEN n % 10 = 0 THEN today + 14 + n / 10 % 2 ELSE day END AS day
-FROM bench.numbers, bench.questions LEFT JOIN bench.full_barbers ON k = (n / 10) * 7 % 50;
 
 VACUUM ANALYZE;

@@ -46,8 +46,11 @@ CREATE TABLE bench.growth (
 	axis text,					-- what grows: appointments or barbers
 	appointments bigint,
 	barbers bigint,
+	asked text,					-- about whom, where that differs
 	call text,
-	us numeric
+	us numeric,					-- the median of all rounds
+	lowest numeric,
+	highest numeric
 );
 
 -- Something that must not be; any row makes the run fail
