@@ -9,7 +9,7 @@ SET session_replication_role = replica;
 
 CREATE TABLE bench.full_barbers AS
 SELECT k, shop, 1000001 + k AS barber, 3 * (shop - 1)::bigint + 1 AS service
-FROM bench.numbers, generate_series(0, 49) AS k, LATERAL (SELECT shops + 2 + k / 10) AS s (shop);
+FROM bench.numbers, generate_series(0, 49) AS k, LATERAL (SELECT shops + 1001 + k / 10) AS s (shop);
 
 INSERT INTO booking.shops (id, name, time_zone)
 SELECT DISTINCT shop, 'Full house ' || shop, 'America/New_York' FROM bench.full_barbers;
@@ -26,7 +26,7 @@ FROM bench.full_barbers, generate_series(1, 7) AS weekday,
 ORDER BY barber, weekday, opens;
 
 INSERT INTO booking.schedule_overrides (shop_id, on_date, note)
-SELECT shops + 6, today + 15, 'Stocktaking' FROM bench.numbers;
+SELECT shops + 1005, today + 15, 'Stocktaking' FROM bench.numbers;
 INSERT INTO booking.schedule_overrides (barber_id, on_date, opens, closes)
 SELECT barber, today + 15, '10:30', '12:00' FROM bench.numbers, bench.full_barbers WHERE k % 10 = 5;
 INSERT INTO booking.time_off (barber_id, starts_at, ends_at, reason)
