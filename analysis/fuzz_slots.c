@@ -300,6 +300,7 @@ LLVMFuzzerTestOneInput(const uint8 *bytes, size_t size)
 	read_spans(&input, &c.scale, 12, &c.busy);
 	for (int i = 0; i < c.busy.count; i++)
 		spans_add(&blocked, c.busy.spans[i].from, c.busy.spans[i].until);
+	spans_normalize(&blocked);
 
 	block_starts(&c.rule, &blocked);
 	try_blocked(&c, &blocked);

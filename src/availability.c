@@ -345,14 +345,17 @@ count_by_day(Search *search, Offer *offer, DateADT from_date,
 	Zone	   *zone = &offer->barber->shop->zone;
 	StartList	starts = {0};
 	DateWindow	window;
+	TimestampTz same_until = DT_NOBEGIN;
+	int			day = 0;
 
 	offer_window(offer, from_date, to_date, &window);
 	offer_starts(offer, search->reader, 0, &window, &starts);
 	for (int i = 0; i < starts.count; i++)
 	{
 		TimestampTz at = starts.starts[i].at;
-		int			day = zone_date(zone, at) - from_date;
 
+		if (at >= same_until)
+			day = zone_date_until(zone, at, &same_until) - from_date;
 		if (counts[day]++ == 0 || at < firsts[day])
 			firsts[day] = at;
 	}

@@ -236,6 +236,8 @@ typedef struct SpanList
 } SpanList;
 
 extern void spans_add(SpanList *list, TimestampTz from, TimestampTz until);
+extern void spans_append(SpanList *list, TimestampTz from,
+						 TimestampTz until);
 extern void spans_normalize(SpanList *list);
 extern int	spans_first_ending_after(const SpanList *list, TimestampTz at);
 extern int	spans_seek(const SpanList *list, int position, TimestampTz at);
@@ -269,6 +271,8 @@ extern int64 zone_offset_us(Zone *zone, TimestampTz at);
 extern bool zone_has_switch(Zone *zone, TimestampTz from, TimestampTz until);
 extern TimestampTz zone_instant(Zone *zone, int64 local_us);
 extern DateADT zone_date(Zone *zone, TimestampTz at);
+extern DateADT zone_date_until(Zone *zone, TimestampTz at,
+							   TimestampTz *until);
 extern void zone_date_spans(Zone *zone, DateADT from_date, DateADT to_date,
 							SpanList *spans);
 extern void zone_window(Zone *zone, DateADT from_date, DateADT to_date,
@@ -473,8 +477,9 @@ typedef struct Barber
 	int			priority;
 	int			max_per_day;	/* 0: no limit */
 	Shop	   *shop;
-	HoursRow   *hours;
+	HoursRow   *hours;			/* by weekday */
 	int			hours_count;
+	int			hours_until[7 + 1]; /* where a weekday's end */
 	Overrides	overrides;
 	SpanList	time_off;		/* the shop's too; sorted and disjoint */
 	OfferRow   *offers;

@@ -55,6 +55,15 @@
 	TestForOldSnapshot((snapshot), (rel), (page))
 #endif
 
+/* 16 says locator for what names a relation's file */
+#if PG_VERSION_NUM >= 160000
+#define booking_read_recent_buffer(rel, block, buffer) \
+	ReadRecentBuffer((rel)->rd_locator, MAIN_FORKNUM, (block), (buffer))
+#else
+#define booking_read_recent_buffer(rel, block, buffer) \
+	ReadRecentBuffer((rel)->rd_node, MAIN_FORKNUM, (block), (buffer))
+#endif
+
 /* 17 can ask for a lock at least as strong */
 #if PG_VERSION_NUM >= 170000
 #define booking_lock_held(tag, mode) LockHeldByMe((tag), (mode), false)

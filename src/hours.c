@@ -89,12 +89,12 @@ hours_of_date(Barber *barber, DateADT date, SpanList *hours)
 	if (!add_override_hours(&barber->overrides, &shop->zone, date, hours) &&
 		!add_override_hours(&shop->overrides, &shop->zone, date, hours))
 	{
-		for (int i = 0; i < barber->hours_count; i++)
+		for (int i = barber->hours_until[weekday - 1];
+			 i < barber->hours_until[weekday]; i++)
 		{
 			HoursRow   *row = &barber->hours[i];
 
-			if (row->weekday == weekday && row->valid_from <= date &&
-				date <= row->valid_until)
+			if (row->valid_from <= date && date <= row->valid_until)
 				add_local_hours(&shop->zone, date, row->opens, row->closes,
 								hours);
 		}
@@ -118,6 +118,25 @@ add_piece(OpenTime *open, const Span *span, TimestampTz anchor)
 }
 
 /*
+ * Adds what time off leaves of a piece of hours, whose start is the anchor.
+ */
+static void
+add_pieces(OpenTime *open, const Span *piece, const SpanList *time_off)
+{
+	SpanList	whole = {unconstify(Span *, piece), 1, 1};
+	SpanList	left = {0};
+
+	if (time_off->count == 0)
+	{
+		add_piece(open, piece, piece->from);
+		return;
+	}
+	spans_subtract(&whole, time_off, &left);
+	for (int i = 0; i < left.count; i++)
+		add_piece(open, &left.spans[i], piece->from);
+}
+
+/*
  * The barber's open time, in whole pieces, as far as they meet [from, until).
  * An hours piece may end on the next date; where the clock was changed, the
  * gap of a zone that skipped a date moves it by one more.
@@ -132,7 +151,6 @@ find_open_time(Barber *barber, TimestampTz from, TimestampTz until,
 	int			more = zone_has_switch(zone, from - 3 * USECS_PER_DAY,
 									   until + 2 * USECS_PER_DAY) ? 1 : 0;
 	SpanList	hours = {0};
-	SpanList	left = {0};
 
 	for (DateADT date = first - more; date <= last + more; date++)
 	{
@@ -140,14 +158,10 @@ find_open_time(Barber *barber, TimestampTz from, TimestampTz until,
 		hours_of_date(barber, date, &hours);
 		for (int h = 0; h < hours.count; h++)
 		{
-			SpanList	piece = {&hours.spans[h], 1, 1};
+			const Span *piece = &hours.spans[h];
 
-			if (piece.spans->until <= from || piece.spans->from >= until)
-				continue;
-			left.count = 0;
-			spans_subtract(&piece, &barber->time_off, &left);
-			for (int i = 0; i < left.count; i++)
-				add_piece(open, &left.spans[i], piece.spans->from);
+			if (piece->until > from && piece->from < until)
+				add_pieces(open, piece, &barber->time_off);
 		}
 	}
 	spans_normalize(&open->open);

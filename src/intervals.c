@@ -31,6 +31,21 @@ spans_add(SpanList *list, TimestampTz from, TimestampTz until)
 	list->count++;
 }
 
+/*
+ * The same to a normalized list that begins nowhere after "from", and stays
+ * normalized.
+ */
+void
+spans_append(SpanList *list, TimestampTz from, TimestampTz until)
+{
+	Span	   *last = list->count > 0 ? &list->spans[list->count - 1] : NULL;
+
+	if (last == NULL || from > last->until)
+		spans_add(list, from, until);
+	else
+		last->until = Max(last->until, until);
+}
+
 static int
 compare_spans(const void *a, const void *b)
 {

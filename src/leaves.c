@@ -24,6 +24,11 @@
  *	 began on a standby, where the mark may be ahead of the snapshot.
  * - Each page is locked as SERIALIZABLE transactions need it.
  *
+ * Where a range of a barber's was found last is noted: the page, and the buffer
+ * that it was in.  If that buffer still has the page, and the page is a live leaf
+ * with entries on both sides of the key, the range begins there, whatever has
+ * happened meanwhile, and the tree need not be descended.
+ *
  * Entries come in ascending order of their begin.
  *
  *-------------------------------------------------------------------------
@@ -55,6 +60,18 @@ typedef struct EntryColumns
 } EntryColumns;
 
 #define HOLD_EXPIRES_AT 4
+
+/* Where ranges began; any that is wrong is found out */
+typedef struct LeafHint
+{
+	Buffer		buffer;
+	BlockNumber block;
+} LeafHint;
+
+#define HINT_COUNT 8192
+#define HINT_STRETCH (8 * USECS_PER_DAY)
+
+static LeafHint hints[HINT_COUNT];
 
 struct LeafScan
 {
@@ -120,22 +137,26 @@ leaves_open(Relation appointments, Relation index, Snapshot snapshot)
 
 /* ---- entries ---- */
 
+/* In the bitmap of columns that are there */
+#define ALWAYS_THERE 0x07
+#define HAS_EXPIRY 0x08
+
+static inline bits8
+columns_there(IndexTuple entry)
+{
+	return IndexTupleHasNulls(entry) ?
+		*((bits8 *) entry + sizeof(IndexTupleData)) :
+		ALWAYS_THERE | HAS_EXPIRY;
+}
+
 /*
- * The columns; NULL for an entry that lacks one, which the guard prevents.
+ * The columns; NULL for an entry that lacks one which is never null.
  */
 static inline const EntryColumns *
 entry_columns(IndexTuple entry)
 {
-	if (unlikely(IndexTupleHasNulls(entry)))
-	{
-		const bits8 *present = (bits8 *) entry + sizeof(IndexTupleData);
-
-		for (int i = 0; i < HOLD_EXPIRES_AT - 1; i++)
-		{
-			if (att_isnull(i, present))
-				return NULL;
-		}
-	}
+	if (unlikely((columns_there(entry) & ALWAYS_THERE) != ALWAYS_THERE))
+		return NULL;
 	return (const EntryColumns *)
 		((char *) entry + IndexInfoFindDataOffset(entry->t_info));
 }
@@ -143,11 +164,8 @@ entry_columns(IndexTuple entry)
 static inline TimestampTz
 entry_expiry(IndexTuple entry, const EntryColumns *columns)
 {
-	if (IndexTupleHasNulls(entry) &&
-		att_isnull(HOLD_EXPIRES_AT - 1,
-				   (bits8 *) entry + sizeof(IndexTupleData)))
-		return DT_NOEND;
-	return columns->hold_expires_at;
+	return columns_there(entry) & HAS_EXPIRY ? columns->hold_expires_at :
+		DT_NOEND;
 }
 
 /*
@@ -276,6 +294,63 @@ read_page(LeafScan *scan, OffsetNumber offset)
 	pgstat_count_index_tuples(scan->index, scan->entries.count);
 }
 
+static LeafHint *
+hint_for(int64 barber_id, TimestampTz after)
+{
+	uint64		hash = (uint64) barber_id * UINT64CONST(0x9E3779B97F4A7C15) +
+		(uint64) (after / HINT_STRETCH) * UINT64CONST(0xC2B2AE3D27D4EB4F);
+
+	return &hints[(hash >> 32) % HINT_COUNT];
+}
+
+/*
+ * Whether the key's place is within a page, which is locked.
+ */
+static bool
+is_key_within(LeafScan *scan, Page page)
+{
+	BTPageOpaque opaque = BTPageGetOpaque(page);
+	OffsetNumber last = PageGetMaxOffsetNumber(page);
+
+	return !PageIsNew(page) && P_ISLEAF(opaque) && !P_IGNORE(opaque) &&
+		last > P_FIRSTDATAKEY(opaque) &&
+		!is_after_key(scan, page, P_FIRSTDATAKEY(opaque)) &&
+		is_after_key(scan, page, last);
+}
+
+/*
+ * Pins and locks the leaf page where the key's place is; false if the hint
+ * does not lead there.
+ */
+static bool
+follow_hint(LeafScan *scan, const LeafHint *hint)
+{
+	if (!BufferIsValid(hint->buffer) ||
+		!booking_read_recent_buffer(scan->index, hint->block, hint->buffer))
+		return false;
+	scan->buffer = hint->buffer;
+	_bt_lockbuf(scan->index, scan->buffer, BT_READ);
+	if (is_key_within(scan, BufferGetPage(scan->buffer)))
+		return true;
+	_bt_unlockbuf(scan->index, scan->buffer);
+	leaves_release(scan);
+	return false;
+}
+
+/*
+ * The same from the root; false if the index is empty.
+ */
+static bool
+descend(LeafScan *scan)
+{
+	BTStack		stack = booking_bt_search(scan->index, scan->appointments,
+										  scan->key, &scan->buffer,
+										  scan->snapshot);
+
+	_bt_freestack(stack);
+	return BufferIsValid(scan->buffer);
+}
+
 /*
  * The entries of a barber that begin in (after, before), as far as the first
  * page has them; NULL when there is none.
@@ -284,21 +359,25 @@ const LeafEntries *
 leaves_first(LeafScan *scan, int64 barber_id, TimestampTz after,
 			 TimestampTz before)
 {
-	BTStack		stack;
+	LeafHint   *hint = hint_for(barber_id, after);
 
 	leaves_release(scan);
 	scan->key->scankeys[0].sk_argument = Int64GetDatum(barber_id);
 	scan->key->scankeys[1].sk_argument = TimestampTzGetDatum(after);
 	scan->before = before;
 	pgstat_count_index_scan(scan->index);
-	stack = booking_bt_search(scan->index, scan->appointments, scan->key,
-							  &scan->buffer, scan->snapshot);
-	_bt_freestack(stack);
-	if (!BufferIsValid(scan->buffer))
+	if (!follow_hint(scan, hint))
 	{
-		PredicateLockRelation(scan->index, scan->snapshot);
-		return NULL;
+		if (!descend(scan))
+		{
+			PredicateLockRelation(scan->index, scan->snapshot);
+			return NULL;
+		}
+		hint->buffer = scan->buffer;
+		hint->block = BufferGetBlockNumber(scan->buffer);
 	}
+	booking_test_for_old_snapshot(scan->snapshot, scan->index,
+								  BufferGetPage(scan->buffer));
 	read_page(scan, find_first(scan, BufferGetPage(scan->buffer)));
 	return &scan->entries;
 }

@@ -305,8 +305,8 @@ filter_row(BusyReader *reader, const LeafEntry *entry, BusyFilter *filter)
 }
 
 /*
- * Appends the live busy spans of a barber that meet [from, until), whole,
- * normalized.  A filter leaves some out, and lists groups besides.
+ * Adds the live busy spans of a barber that meet [from, until), whole, to an
+ * empty list, normalized.  A filter leaves some out, and lists groups besides.
  */
 void
 busy_read(BusyReader *reader, int64 barber_id, TimestampTz from,
@@ -327,14 +327,13 @@ busy_read(BusyReader *reader, int64 barber_id, TimestampTz from,
 			CHECK_FOR_INTERRUPTS();
 			if (filter != NULL ? filter_row(reader, entry, filter) :
 				row_is_visible(reader, entry))
-				spans_add(busy, entry->busy.from, entry->busy.until);
+				spans_append(busy, entry->busy.from, entry->busy.until);
 		}
 	}
 	leaves_release(reader->leaves);
 	mark_dead(reader, barber_id, after, until);
 	if (reader->fetch != NULL)
 		table_index_fetch_reset(reader->fetch);
-	spans_normalize(busy);
 }
 
 /*

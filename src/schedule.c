@@ -276,6 +276,29 @@ add_offer(HeapTuple row, TupleDesc desc, void *state)
 									OFFER_PRICE, -1);
 }
 
+static int
+compare_hours(const void *a, const void *b)
+{
+	return ((const HoursRow *) a)->weekday - ((const HoursRow *) b)->weekday;
+}
+
+/*
+ * Sorts a barber's hours, and notes where those of each weekday end.
+ */
+static void
+index_hours(Barber *barber)
+{
+	if (barber->hours_count > 1)
+		qsort(barber->hours, barber->hours_count, sizeof(HoursRow),
+			  compare_hours);
+	for (int i = 0; i < barber->hours_count; i++)
+		barber->hours_until[barber->hours[i].weekday] = i + 1;
+	for (int weekday = 1; weekday < (int) lengthof(barber->hours_until);
+		 weekday++)
+		barber->hours_until[weekday] = Max(barber->hours_until[weekday],
+										   barber->hours_until[weekday - 1]);
+}
+
 typedef struct BarberState
 {
 	Barber	   *barber;
@@ -315,6 +338,7 @@ read_barber(Schedule *schedule, CacheDraft *draft, Snapshot snapshot)
 			  WORKING_HOURS_BARBER_INDEX, snapshot, add_hours, &hours);
 	barber->hours = hours.rows;
 	barber->hours_count = hours.count;
+	index_hours(barber);
 	barber->overrides = read_overrides(OVERRIDE_BARBER_ID,
 									   OVERRIDES_BARBER_INDEX,
 									   barber->id, snapshot);

@@ -71,33 +71,46 @@ rule_part(const SlotRule *rule, int position, TimestampTz starts_at,
 }
 
 /*
- * Turns busy spans into the starts that they rule out.
+ * What a normalized list of busy spans rules out for one part of a service.
+ */
+static void
+block_part(const Part *part, const SpanList *busy, SpanList *blocked)
+{
+	for (int i = 0; i < busy->count; i++)
+		spans_append(blocked, busy->spans[i].from - part->busy.until + 1,
+					 busy->spans[i].until - part->busy.from);
+}
+
+/*
+ * Turns normalized busy spans into the starts that they rule out.
  */
 void
 block_starts(const SlotRule *rule, SpanList *busy)
 {
 	int			part_count = rule_part_count(rule);
 	SpanList	blocked = {0};
-	SpanList   *result = part_count == 1 ? busy : &blocked;
+	Part		part;
 
-	for (int p = 0; p < part_count; p++)
+	rule_part(rule, 0, 0, &part);
+	if (part_count == 1)
 	{
-		Part		part;
+		/* in its place, as no span grows into one not yet read */
+		blocked.spans = busy->spans;
+		blocked.capacity = busy->capacity;
+	}
+	block_part(&part, busy, &blocked);
+	for (int p = 1; p < part_count; p++)
+	{
+		SpanList	more = {0};
 
 		rule_part(rule, p, 0, &part);
-		for (int i = 0; i < busy->count; i++)
-		{
-			TimestampTz from = busy->spans[i].from - part.busy.until + 1;
-			TimestampTz until = busy->spans[i].until - part.busy.from;
-
-			if (part_count > 1)
-				spans_add(&blocked, from, until);
-			else
-				busy->spans[i] = (Span) {from, until};
-		}
+		block_part(&part, busy, &more);
+		for (int i = 0; i < more.count; i++)
+			spans_add(&blocked, more.spans[i].from, more.spans[i].until);
 	}
-	spans_normalize(result);
-	*busy = *result;
+	if (part_count > 1)
+		spans_normalize(&blocked);
+	*busy = blocked;
 }
 
 /* ---- the grid ---- */

@@ -165,6 +165,20 @@ zone_date(Zone *zone, TimestampTz at)
 }
 
 /*
+ * The same, and until when all later instants have that date too.
+ */
+DateADT
+zone_date_until(Zone *zone, TimestampTz at, TimestampTz *until)
+{
+	DateADT		date = zone_date(zone, at);
+	TimestampTz midnight = ((int64) date + 1) * USECS_PER_DAY -
+		zone->offset_us;
+
+	*until = Min(midnight, zone->known_until);
+	return date;
+}
+
+/*
  * Appends the instants whose local date lies in [from_date, to_date],
  * normalized.  Almost always that is one span.  A date that the zone skipped
  * has none; one whose first minute was followed by a step back into the day
