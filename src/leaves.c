@@ -68,8 +68,8 @@ typedef struct LeafHint
 	BlockNumber block;
 } LeafHint;
 
-#define HINT_COUNT 8192
-#define HINT_STRETCH (8 * USECS_PER_DAY)
+#define HINT_COUNT 16384
+#define HINT_STRETCH (4 * USECS_PER_DAY)
 
 static LeafHint hints[HINT_COUNT];
 
