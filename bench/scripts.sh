@@ -7,8 +7,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # the settings are the caller's
 
-patience=5s	# who waits longer for an answer gives up
-
 # The table a contestant writes to
 table_of() {
 	if [ -n "${table[$1]:-}" ]; then

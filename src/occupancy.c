@@ -67,6 +67,7 @@ struct BusyReader
 	IndexFetchTableData *fetch; /* NULL until a row is looked at */
 	TupleTableSlot *slot;
 	Buffer		vm_buffer;
+	BlockNumber visible_block;	/* visible to all, for this page's entries */
 	TimestampTz now;
 	int			dead_count;		/* rows that nobody can see any more */
 };
@@ -246,9 +247,12 @@ row_is_visible(BusyReader *reader, const LeafEntry *entry)
 {
 	BlockNumber block = ItemPointerGetBlockNumber(&entry->row);
 
+	if (block == reader->visible_block)
+		return true;
 	if (!VM_ALL_VISIBLE(reader->appointments, block, &reader->vm_buffer))
 		return fetch_row(reader, entry);
 	PredicateLockPage(reader->appointments, block, reader->snapshot);
+	reader->visible_block = block;
 	return true;
 }
 
@@ -318,6 +322,8 @@ busy_read(BusyReader *reader, int64 barber_id, TimestampTz from,
 	for (entries = leaves_first(reader->leaves, barber_id, after, until);
 		 entries != NULL; entries = leaves_next(reader->leaves))
 	{
+		/* what was asked before this page was read says nothing of it */
+		reader->visible_block = InvalidBlockNumber;
 		for (int i = 0; i < entries->count; i++)
 		{
 			const LeafEntry *entry = &entries->rows[i];
