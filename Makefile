@@ -36,6 +36,7 @@ OBJS = \
 	src/monitor.o \
 	src/occupancy.o \
 	src/pages.o \
+	src/probe.o \
 	src/query.o \
 	src/reasons.o \
 	src/references.o \

@@ -24,6 +24,7 @@
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "pgtime.h"
+#include "storage/buf.h"
 #include "storage/itemptr.h"
 #include "storage/lockdefs.h"
 #include "utils/date.h"
@@ -543,17 +544,6 @@ extern void find_open_time(Barber *barber, TimestampTz from,
 
 /* ---- occupancy.c: what appointments occupy ---- */
 
-typedef enum ProbeResult
-{
-	PROBE_FREE, PROBE_TAKEN, PROBE_IN_PROGRESS
-} ProbeResult;
-
-typedef struct Holder
-{
-	TransactionId xid;			/* the transaction to wait for */
-	uint32		speculative_token;	/* or, if set, its insertion */
-} Holder;
-
 /* The live appointments of one barber, service, start and busy time */
 typedef struct SeatGroup
 {
@@ -577,8 +567,32 @@ typedef struct BusyFilter
 	GroupList	groups;
 } BusyFilter;
 
-typedef struct BusyReader BusyReader;
+#define LONGEST_BUSY (2 * USECS_PER_DAY)
 
+/* Reads entries of the index, and the rows they stand for */
+typedef struct BusyReader
+{
+	Relation	appointments;
+	Relation	index;
+	Snapshot	snapshot;
+	LeafScan   *leaves;
+	struct IndexFetchTableData *fetch; /* NULL until a row is looked at */
+	TupleTableSlot *slot;
+	Buffer		vm_buffer;
+	BlockNumber visible_block;	/* visible to all, for this page's entries */
+	TimestampTz now;
+	int			dead_count;		/* rows that nobody can see any more */
+} BusyReader;
+
+extern Datum appointment_value(TupleTableSlot *row, int column, bool *isnull);
+extern int64 appointment_head(TupleTableSlot *row);
+extern bool status_is_live(const char *status, TimestampTz expires_at);
+extern void busy_start(BusyReader *reader, Relation appointments,
+					   Relation index, Snapshot snapshot);
+extern bool busy_fetch(BusyReader *reader, ItemPointer row, bool *goes_on);
+extern void busy_mark_dead(BusyReader *reader, int64 barber_id,
+						   TimestampTz after, TimestampTz before);
+extern void busy_stop(BusyReader *reader);
 extern BusyReader *busy_open(void);
 extern void busy_read(BusyReader *reader, int64 barber_id, TimestampTz from,
 					  TimestampTz until, BusyFilter *filter, SpanList *busy);
@@ -586,6 +600,19 @@ extern void busy_close(BusyReader *reader);
 extern void scan_appointments(int64 barber_id, TimestampTz from,
 							  TimestampTz until, RowCallback callback,
 							  void *state);
+
+/* ---- probe.c: what is there now, committed or not ---- */
+
+typedef enum ProbeResult
+{
+	PROBE_FREE, PROBE_TAKEN, PROBE_IN_PROGRESS
+} ProbeResult;
+
+typedef struct Holder
+{
+	TransactionId xid;			/* the transaction to wait for */
+	uint32		speculative_token;	/* or, if set, its insertion */
+} Holder;
 
 /* Whose overlap is asked for */
 typedef struct Occupant
@@ -612,8 +639,6 @@ typedef struct Tally
 typedef void (*DirtyCallback) (TupleTableSlot *row, ProbeResult state,
 							   const Holder *holder, void *arg);
 
-extern Datum appointment_value(TupleTableSlot *row, int column, bool *isnull);
-extern bool status_is_live(const char *status, TimestampTz expires_at);
 extern void tally_row(Tally *tally, int64 id, ProbeResult state,
 					  const Holder *holder);
 extern ProbeResult tally_result(const Tally *tally, int most, Holder *holder);
