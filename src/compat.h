@@ -81,6 +81,14 @@
 	ExecInsertIndexTuples((target), (slot), (estate), false, false, NULL, NIL)
 #endif
 
+/* 17's access methods may keep things from insert to insert, buffers too */
+#if PG_VERSION_NUM >= 170000
+#define booking_index_insert_cleanup(index, info) \
+	index_insert_cleanup((index), (info))
+#else
+#define booking_index_insert_cleanup(index, info) ((void) 0)
+#endif
+
 /* 17 looks an identity column's sequence up by relation */
 #if PG_VERSION_NUM >= 170000
 #define booking_identity_sequence(rel, attno) \

@@ -38,12 +38,11 @@ spans_add(SpanList *list, TimestampTz from, TimestampTz until)
 void
 spans_append(SpanList *list, TimestampTz from, TimestampTz until)
 {
-	Span	   *last = list->count > 0 ? &list->spans[list->count - 1] : NULL;
-
-	if (last == NULL || from > last->until)
-		spans_add(list, from, until);
+	if (list->count > 0 && from <= list->spans[list->count - 1].until)
+		list->spans[list->count - 1].until =
+			Max(list->spans[list->count - 1].until, until);
 	else
-		last->until = Max(last->until, until);
+		spans_add(list, from, until);
 }
 
 static int

@@ -29,6 +29,7 @@
 #include "utils/rel.h"
 
 #include "booking.h"
+#include "compat.h"
 
 static InsertTarget kept;		/* estate NULL: none, or in use */
 
@@ -182,7 +183,11 @@ clear(InsertTarget *target)
 	result->ri_TrigOldSlot = NULL;
 	result->ri_TrigNewSlot = NULL;
 	for (int i = 0; i < result->ri_NumIndices; i++)
+	{
+		booking_index_insert_cleanup(result->ri_IndexRelationDescs[i],
+									 result->ri_IndexRelationInfo[i]);
 		index_close(result->ri_IndexRelationDescs[i], NoLock);
+	}
 	result->ri_NumIndices = 0;
 	ExecCloseResultRelations(estate);
 	pfree(result->ri_IndexRelationDescs);
