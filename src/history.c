@@ -113,11 +113,12 @@ find_difference(TupleDesc desc, HeapTuple old, HeapTuple last,
 		result->old_nulls[result->count] = result->old_nulls[i];
 		result->new_values[result->count] = result->new_values[i];
 		result->new_nulls[result->count] = result->new_nulls[i];
-		columns[result->count++] = i + 1;
+		columns[result->count++] = (AttrNumber) (i + 1);
 	}
 	result->desc = CreateTemplateTupleDesc(result->count);
 	for (int i = 0; i < result->count; i++)
-		TupleDescCopyEntry(result->desc, i + 1, desc, columns[i]);
+		TupleDescCopyEntry(result->desc, (AttrNumber) (i + 1), desc,
+						   columns[i]);
 }
 
 /*
