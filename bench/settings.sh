@@ -18,7 +18,7 @@ with_settings() (
 	scenario=$1
 	title="" kind="" contestants="" directory=$1 sessions=${clients:-8}
 	synchronous_commit=on seconds_factor=1 check_answers=0 floors=""
-	writes="" tries_per_booking=0 patience=5s by_default=yes
+	writes="" tries_per_booking=0 patience=5s by_default=yes in_quick=yes
 	local -A targets=() p99_targets=() table=() options=() server_options=()
 	# shellcheck source=/dev/null
 	. "$scenarios/$scenario/settings"
