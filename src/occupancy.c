@@ -87,9 +87,12 @@ status_is_live(const char *status, TimestampTz expires_at)
 
 /* ---- entries and their rows ---- */
 
+/*
+ * Starts reading with any snapshot, which the caller keeps.
+ */
 void
 busy_start(BusyReader *reader, Relation appointments, Relation index,
-			  Snapshot snapshot)
+		   Snapshot snapshot)
 {
 	memset(reader, 0, sizeof(*reader));
 	reader->appointments = appointments;
@@ -155,7 +158,7 @@ set_keys(ScanKey keys, int64 barber_id, TimestampTz after, TimestampTz before)
  */
 void
 busy_mark_dead(BusyReader *reader, int64 barber_id, TimestampTz after,
-		  TimestampTz before)
+			   TimestampTz before)
 {
 	ScanKeyData keys[3];
 	IndexScanDesc scan;
@@ -184,8 +187,8 @@ busy_open(void)
 	Relation	appointments = catalog_open(APPOINTMENTS, AccessShareLock);
 
 	busy_start(reader, appointments,
-				  catalog_open_index(AVAILABILITY_INDEX, AccessShareLock),
-				  GetActiveSnapshot());
+			   catalog_open_index(AVAILABILITY_INDEX, AccessShareLock),
+			   GetActiveSnapshot());
 	return reader;
 }
 

@@ -283,7 +283,8 @@ compare_hours(const void *a, const void *b)
 }
 
 /*
- * Sorts a barber's hours, and notes where those of each weekday end.
+ * Sorts a barber's hours, and notes where those of each weekday end.  A weekday
+ * that is none, as the CHECK sees to, would have no hours.
  */
 static void
 index_hours(Barber *barber)
@@ -292,7 +293,12 @@ index_hours(Barber *barber)
 		qsort(barber->hours, barber->hours_count, sizeof(HoursRow),
 			  compare_hours);
 	for (int i = 0; i < barber->hours_count; i++)
-		barber->hours_until[barber->hours[i].weekday] = i + 1;
+	{
+		int			weekday = Max(barber->hours[i].weekday, 0);
+
+		if (weekday < (int) lengthof(barber->hours_until))
+			barber->hours_until[weekday] = i + 1;
+	}
 	for (int weekday = 1; weekday < (int) lengthof(barber->hours_until);
 		 weekday++)
 		barber->hours_until[weekday] = Max(barber->hours_until[weekday],
