@@ -179,6 +179,7 @@ sub gnuplot_is_there
 sub draw
 {
 	my ($script) = @_;
+	local $ENV{LC_ALL} = 'C.UTF-8';	# or it cannot say the sign for a degree
 	open my $gnuplot, '|-:encoding(UTF-8)', 'gnuplot', '-d', '-' or return 0;
 	local $SIG{PIPE} = 'IGNORE';
 	print $gnuplot $script;
