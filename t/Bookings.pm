@@ -96,7 +96,13 @@ $conf});
 sub wait_for_server
 {
 	my ($node) = @_;
-	return $node->poll_query_until('postgres', 'SELECT true');
+	# It dies of a broken pipe if the server turns psql away before the query.
+	foreach (1 .. 100)
+	{
+		return 1 if eval { $node->poll_query_until('postgres', 'SELECT true') };
+		sleep 0.1;
+	}
+	return;
 }
 
 # ---------------------------------------------------------------------------

@@ -14,7 +14,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(start_server fill_shops rows answers same_list guards_and_books);
+our @EXPORT = qw(start_server fill_shops rows answers sorted_lines same_list guards_and_books);
 
 # A new server.  install_path is of another installation; the other parameters are
 # those of Cluster's init.
@@ -70,7 +70,14 @@ sub rows
 	return $node->safe_psql($database, "SET timezone = 'UTC'; $query");
 }
 
-# What every reading function says of every shop, at an instant.
+sub sorted_lines
+{
+	my ($text) = @_;
+	return join '', map { "$_\n" } sort split /\n/, $text;
+}
+
+# What every reading function says of every shop, at an instant.  In which order
+# the planner asks them is left out.
 my $questions = q{
 SELECT 'available_slots', s.id, a.* FROM booking.services s,
 	booking.available_slots(s.id, current_date, current_date + 14) a;
@@ -103,7 +110,7 @@ sub answers
 	{
 		die "$call says nothing" unless $text =~ /^$call\|/m;
 	}
-	return $text;
+	return sorted_lines($text);
 }
 
 # Passes when two texts are the same; otherwise shows which lines are not.
@@ -118,6 +125,7 @@ sub same_list
 		my %in_want = map { $_ => 1 } split /\n/, $want;
 		my @more = grep { !$in_want{$_} } split /\n/, $got;
 		my @less = grep { !$in_got{$_} } split /\n/, $want;
+		diag('the lines are the same, in another order') if !@more && !@less;
 		diag(join "\n", (map { "has   $_" } @more[0 .. min(9, $#more)]), (map { "lacks $_" } @less[0 .. min(9, $#less)]));
 	}
 	return $same;
