@@ -11,6 +11,7 @@
 
 #include "access/xact.h"
 #include "miscadmin.h"
+#include "utils/datetime.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
 
@@ -19,12 +20,13 @@
 
 booking_module_magic();
 
-void		_PG_init(void);
+PGDLLEXPORT void _PG_init(void);
 
 static char *now_setting = NULL;
 static TimestampTz fixed_now;	/* DT_NOEND: the clock decides */
 static char *actor_setting = NULL;
 static bool track_setting = true;
+static bool leaf_scan_setting = true;
 static int	cache_size_setting = 16 * 1024;	/* kB */
 
 /* A setting that holds an id, or nothing */
@@ -39,7 +41,7 @@ static IdSetting user_setting;
 static IdSetting shop_setting;
 
 static bool
-decode_now(const char *text, struct pg_tm *tm, fsec_t *fsec, int *tz)
+decode_now(const char *string, struct pg_tm *tm, fsec_t *fsec, int *tz)
 {
 	int			dtype;
 	int			field_count;
@@ -47,7 +49,7 @@ decode_now(const char *text, struct pg_tm *tm, fsec_t *fsec, int *tz)
 	int			ftype[MAXDATEFIELDS];
 	char		workbuf[MAXDATELEN + MAXDATEFIELDS];
 
-	return ParseDateTime(text, workbuf, sizeof(workbuf), field, ftype,
+	return ParseDateTime(string, workbuf, sizeof(workbuf), field, ftype,
 						 MAXDATEFIELDS, &field_count) == 0 &&
 		booking_decode_datetime(field, ftype, field_count, &dtype,
 								tm, fsec, tz) == 0 &&
@@ -60,16 +62,16 @@ decode_now(const char *text, struct pg_tm *tm, fsec_t *fsec, int *tz)
  * So has "now", a moving target, which alone of such texts has no digit.
  */
 static bool
-has_zone(const char *text)
+has_zone(const char *string)
 {
 	struct pg_tm tm;
 	fsec_t		fsec;
 	int			tz;
 	char		with_zone[MAXDATELEN + sizeof(" +00")];
 
-	if (strlen(text) > MAXDATELEN || strpbrk(text, "0123456789") == NULL)
+	if (strlen(string) > MAXDATELEN || strpbrk(string, "0123456789") == NULL)
 		return false;
-	snprintf(with_zone, sizeof(with_zone), "%s +00", text);
+	snprintf(with_zone, sizeof(with_zone), "%s +00", string);
 	return !decode_now(with_zone, &tm, &fsec, &tz);
 }
 
@@ -77,16 +79,16 @@ has_zone(const char *text)
  * Reads a setting of booking.now.  The empty string means the clock.
  */
 static bool
-parse_now(const char *text, TimestampTz *result)
+parse_now(const char *string, TimestampTz *result)
 {
 	struct pg_tm tm;
 	fsec_t		fsec;
 	int			tz;
 
 	*result = DT_NOEND;
-	if (text[0] == '\0')
+	if (string[0] == '\0')
 		return true;
-	return has_zone(text) && decode_now(text, &tm, &fsec, &tz) &&
+	return has_zone(string) && decode_now(string, &tm, &fsec, &tz) &&
 		tm2timestamp(&tm, fsec, &tz, result) == 0 &&
 		timestamp2tm(*result, NULL, &tm, &fsec, NULL, NULL) == 0 &&
 		tm.tm_year >= 1900 && tm.tm_year < 10000;
@@ -102,33 +104,33 @@ canonical_now(TimestampTz now)
 {
 	struct pg_tm tm;
 	fsec_t		fsec;
-	char		text[MAXDATELEN + 1] = "";
+	char		string[MAXDATELEN + 1] = "";
 
 	if (!TIMESTAMP_IS_NOEND(now) &&
 		timestamp2tm(now, NULL, &tm, &fsec, NULL, NULL) == 0)
 	{
 		tm.tm_isdst = 0;		/* or the zone is left out */
-		EncodeDateTime(&tm, fsec, true, 0, NULL, USE_ISO_DATES, text);
+		EncodeDateTime(&tm, fsec, true, 0, NULL, USE_ISO_DATES, string);
 	}
-	return booking_guc_strdup(text);
+	return booking_guc_strdup(string);
 }
 
 static bool
 check_now(char **newval, void **extra, GucSource source)
 {
 	TimestampTz parsed;
-	char	   *text;
+	char	   *string;
 
 	if (!parse_now(*newval, &parsed))
 	{
 		GUC_check_errdetail("\"booking.now\" takes a timestamp with time zone of the years 1900 to 9999, or nothing.");
 		return false;
 	}
-	text = canonical_now(parsed);
-	if (text == NULL)
+	string = canonical_now(parsed);
+	if (string == NULL)
 		return false;
 	booking_guc_free(*newval);
-	*newval = text;
+	*newval = string;
 	return true;
 }
 
@@ -143,17 +145,17 @@ assign_now(const char *newval, void *extra)
  * Reads a setting that is an id in decimal digits, or empty.
  */
 static bool
-parse_id(const char *text, IdSetting *setting)
+parse_id(const char *string, IdSetting *setting)
 {
-	const char *digits = text[0] == '-' ? text + 1 : text;
+	const char *digits = string[0] == '-' ? string + 1 : string;
 	char	   *end;
 
-	setting->is_set = text[0] != '\0';
+	setting->is_set = string[0] != '\0';
 	setting->id = 0;
 	if (!setting->is_set)
 		return true;
 	errno = 0;
-	setting->id = strtoi64(text, &end, 10);
+	setting->id = strtoi64(string, &end, 10);
 	return isdigit((unsigned char) digits[0]) && *end == '\0' && errno == 0;
 }
 
@@ -216,6 +218,15 @@ bool
 booking_is_tracked(void)
 {
 	return track_setting;
+}
+
+/*
+ * Whether pages of the availability index may be read directly.
+ */
+bool
+booking_leaf_scan(void)
+{
+	return leaf_scan_setting;
 }
 
 /*
@@ -290,6 +301,22 @@ _PG_init(void)
 							 "Counts calls for the views booking.stats, stats_outcomes and stats_cache.",
 							 NULL,
 							 &track_setting,
+							 true,
+							 PGC_SUSET,
+							 0,
+							 NULL,
+							 NULL,
+							 NULL);
+
+	/*
+	 * Answers are the same either way, so this is for whoever doubts that.
+	 * As the guard looks through the same code, a session must not undo the
+	 * doubter's choice: PGC_SUSET.
+	 */
+	DefineCustomBoolVariable("booking.leaf_scan",
+							 "Reads pages of the availability index directly.",
+							 "Off: by the server's index scan, which is slower.",
+							 &leaf_scan_setting,
 							 true,
 							 PGC_SUSET,
 							 0,

@@ -70,7 +70,11 @@ hash_key(Key key)
 #define SH_SCOPE static inline
 #define SH_DECLARE
 #define SH_DEFINE
+/* In 15 the header shadows a variable of its own */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
 #include "lib/simplehash.h"
+#pragma GCC diagnostic pop
 
 struct Cache
 {

@@ -24,6 +24,8 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
+#include "access/transam.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
@@ -37,6 +39,7 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 #include "booking.h"
@@ -158,20 +161,32 @@ static const IndexName index_names[INDEX_COUNT] = {
 	APPOINTMENTS, 2, {APPT_USER_ID, APPT_STATUS}},
 };
 
+/*
+ * An index that was found.  "since" is valid if indcheckxmin is set: snapshots
+ * that do not see that transaction's end may need versions of rows that the
+ * index lacks.
+ */
+typedef struct FoundIndex
+{
+	Oid			relid;			/* invalid: missing or unfit */
+	TransactionId since;
+} FoundIndex;
+
 typedef struct TableInfo
 {
 	Oid			relid;
-	Oid			primary_key;	/* index on the first column; invalid: none */
+	FoundIndex	primary_key;	/* index on the first column */
 	Oid			id_sequence;	/* of the identity column; invalid: none */
 	AttrNumber	columns[MAX_TABLE_COLUMNS];
 } TableInfo;
 
 static TableInfo tables[TABLE_COUNT];
-static Oid	indexes[INDEX_COUNT];	/* invalid: missing or unfit */
+static FoundIndex indexes[INDEX_COUNT];
 
 static uint64 catalog_generation = 1;
 static uint64 configuration_generation = 1;
 static uint64 shape_generation = 1;
+static bool frozen = false;
 static uint64 known_generation = 0; /* of tables and indexes above */
 
 /*
@@ -192,7 +207,7 @@ relation_changed(Datum arg, Oid relid)
 	}
 	for (int i = 0; i < INDEX_COUNT; i++)
 	{
-		if (relid == indexes[i])
+		if (relid == indexes[i].relid)
 			catalog_generation++;
 	}
 }
@@ -249,12 +264,26 @@ find_table(TableId table)
 	return relid;
 }
 
-static AttrNumber
-find_column(TableId table, const ColumnName *column, Oid relid)
+static Form_pg_attribute
+attribute_named(TupleDesc desc, const char *name)
 {
-	AttrNumber	attno = get_attnum(relid, column->name);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
 
-	if (attno == InvalidAttrNumber)
+		if (!attribute->attisdropped &&
+			strcmp(NameStr(attribute->attname), name) == 0)
+			return attribute;
+	}
+	return NULL;
+}
+
+static AttrNumber
+find_column(TableId table, const ColumnName *column, TupleDesc desc)
+{
+	Form_pg_attribute attribute = attribute_named(desc, column->name);
+
+	if (attribute == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
 				 errmsg("table %s.%s has no column \"%s\"", BOOKING_SCHEMA,
@@ -263,53 +292,70 @@ find_column(TableId table, const ColumnName *column, Oid relid)
 						   format_type_be(column->type)),
 				 errhint("%s.schema_parts() shows the tables as they should be.",
 						 BOOKING_SCHEMA)));
-	if (get_atttype(relid, attno) != column->type)
+	if (attribute->atttypid != column->type)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("column \"%s\" of table %s.%s is of type %s",
 						column->name, BOOKING_SCHEMA, table_names[table].name,
-						format_type_be(get_atttype(relid, attno))),
+						format_type_be(attribute->atttypid)),
 				 errdetail("The booking functions need type %s.",
 						   format_type_be(column->type)),
 				 errhint("%s.schema_parts() shows the tables as they should be.",
 						 BOOKING_SCHEMA)));
-	return attno;
+	return attribute->attnum;
 }
 
 static void
-find_columns(TableId table, TableInfo *info)
+find_columns(TableId table, TableInfo *info, TupleDesc desc)
 {
 	const ColumnName *columns = table_names[table].columns;
 
 	for (int c = 0; c < MAX_TABLE_COLUMNS && columns[c].name != NULL; c++)
-		info->columns[c] = find_column(table, &columns[c], info->relid);
+		info->columns[c] = find_column(table, &columns[c], desc);
 }
 
 /*
- * Whether a relation is a usable btree index of the table whose first columns
- * are those.
+ * Whether a valid index of the table begins with those columns.
  */
 static bool
-index_fits(Oid indexid, const TableInfo *info, const int *columns,
+index_fits(Form_pg_index form, const TableInfo *info, const int *columns,
 		   int column_count)
 {
-	HeapTuple	tuple;
-	Form_pg_index form;
-	bool		fits;
-
-	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(indexid));
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	form = (Form_pg_index) GETSTRUCT(tuple);
-	fits = form->indrelid == info->relid && form->indisvalid &&
+	bool		fits = form->indrelid == info->relid && form->indisvalid &&
 		form->indnatts >= column_count;
+
 	for (int c = 0; fits && c < column_count; c++)
 		fits = form->indkey.values[c] == info->columns[columns[c]];
-	ReleaseSysCache(tuple);
 	return fits;
 }
 
-static Oid
+/*
+ * What is known of an index; no relid if it is missing or does not fit.
+ */
+static FoundIndex
+describe_index(Oid indexid, const TableInfo *info, const int *columns,
+			   int column_count)
+{
+	FoundIndex	found = {InvalidOid, InvalidTransactionId};
+	HeapTuple	tuple = NULL;
+	Form_pg_index form;
+
+	if (OidIsValid(indexid))
+		tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(indexid));
+	if (!HeapTupleIsValid(tuple))
+		return found;
+	form = (Form_pg_index) GETSTRUCT(tuple);
+	if (index_fits(form, info, columns, column_count))
+	{
+		found.relid = indexid;
+		if (form->indcheckxmin)
+			found.since = HeapTupleHeaderGetXmin(tuple->t_data);
+	}
+	ReleaseSysCache(tuple);
+	return found;
+}
+
+static FoundIndex
 find_index(IndexId index)
 {
 	const IndexName *name = &index_names[index];
@@ -317,11 +363,8 @@ find_index(IndexId index)
 
 	indexid = get_relname_relid(name->name,
 								get_namespace_oid(BOOKING_SCHEMA, false));
-	if (OidIsValid(indexid) &&
-		index_fits(indexid, &tables[name->table], name->columns,
-				   name->column_count))
-		return indexid;
-	return InvalidOid;
+	return describe_index(indexid, &tables[name->table], name->columns,
+						  name->column_count);
 }
 
 /*
@@ -329,42 +372,68 @@ find_index(IndexId index)
  * column's sequence.
  */
 static void
-find_key(TableInfo *info)
+find_key(TableInfo *info, Relation rel)
 {
-	Relation	rel = table_open(info->relid, AccessShareLock);
 	int			first_column = 0;
 
-	info->primary_key = booking_primary_key(rel);
-	if (OidIsValid(info->primary_key) &&
-		!index_fits(info->primary_key, info, &first_column, 1))
-		info->primary_key = InvalidOid;
+	info->primary_key = describe_index(booking_primary_key(rel), info,
+									   &first_column, 1);
 	info->id_sequence = booking_identity_sequence(rel, info->columns[0]);
-	table_close(rel, AccessShareLock);
 }
 
 /*
- * Looks everything up again, if anything has changed.
+ * While it is frozen, the catalog is used as it was last found, so that nothing
+ * is looked up under a lock of the guard's.  The caller holds locks on the
+ * tables and indexes that it uses.
+ */
+void
+catalog_freeze(bool is_frozen)
+{
+	frozen = is_frozen;
+}
+
+static void
+look_up(void)
+{
+	uint64		generation = catalog_generation;
+
+	for (int t = 0; t < TABLE_COUNT; t++)
+	{
+		Oid			relid = find_table(t);
+		Relation	rel = table_open(relid, AccessShareLock);
+
+		if (relid != tables[t].relid && t < CONFIGURATION_TABLES)
+			configuration_generation++;
+		tables[t].relid = relid;
+		find_columns(t, &tables[t], RelationGetDescr(rel));
+		find_key(&tables[t], rel);
+		table_close(rel, AccessShareLock);
+	}
+	for (int i = 0; i < INDEX_COUNT; i++)
+		indexes[i] = find_index(i);
+	known_generation = generation;
+}
+
+/*
+ * Looks everything up again, if anything may have changed, and again if that
+ * happens meanwhile, until nothing is found to be other than it was: while
+ * caches are discarded (debug_discard_caches) it always happens.  Then the next
+ * call looks again.
  */
 static void
 catalog_refresh(void)
 {
-	while (known_generation != catalog_generation)
+	TableInfo	previous_tables[TABLE_COUNT];
+	FoundIndex	previous_indexes[INDEX_COUNT];
+	bool		settled = false;
+
+	while (!frozen && !settled && known_generation != catalog_generation)
 	{
-		uint64		generation = catalog_generation;
-
-		for (int t = 0; t < TABLE_COUNT; t++)
-		{
-			Oid			relid = find_table(t);
-
-			if (relid != tables[t].relid && t < CONFIGURATION_TABLES)
-				configuration_generation++;
-			tables[t].relid = relid;
-			find_columns(t, &tables[t]);
-			find_key(&tables[t]);
-		}
-		for (int i = 0; i < INDEX_COUNT; i++)
-			indexes[i] = find_index(i);
-		known_generation = generation;
+		memcpy(previous_tables, tables, sizeof(tables));
+		memcpy(previous_indexes, indexes, sizeof(indexes));
+		look_up();
+		settled = memcmp(previous_tables, tables, sizeof(tables)) == 0 &&
+			memcmp(previous_indexes, indexes, sizeof(indexes)) == 0;
 	}
 }
 
@@ -410,6 +479,7 @@ catalog_open(TableId table, LOCKMODE lockmode)
 		rel = try_relation_open(relid, lockmode);
 		if (rel == NULL)
 		{
+			frozen = false;
 			catalog_generation++;
 			continue;
 		}
@@ -443,9 +513,69 @@ Relation
 catalog_open_index(IndexId index, LOCKMODE lockmode)
 {
 	catalog_refresh();
-	if (!OidIsValid(indexes[index]))
+	if (!OidIsValid(indexes[index].relid))
 		catalog_raise_unfit(index);
-	return index_open(indexes[index], lockmode);
+	return index_open(indexes[index].relid, lockmode);
+}
+
+/*
+ * Whether a snapshot may look through an index.  One that was built while HOT
+ * chains were broken (indcheckxmin; README.HOT in the server's source) has only
+ * the last version of such a row, under that version's key.  Snapshots that are
+ * older than the index may see another.  The planner leaves such an index out
+ * until no snapshot of its transaction is older; we ask about this one.
+ *
+ * All that a build left out was dead to whoever saw its transaction end: it kept
+ * writers out, so those that made these versions had ended before.  Its own
+ * transaction may have been the writer.
+ *
+ * Dirty snapshots take no interest in versions that were dead when the index
+ * was built: any index serves them.
+ */
+static bool
+found_serves(const FoundIndex *found, Snapshot snapshot)
+{
+	if (!OidIsValid(found->relid))
+		return false;
+	return !TransactionIdIsValid(found->since) ||
+		!IsMVCCSnapshot(snapshot) ||
+		!(TransactionIdIsCurrentTransactionId(found->since) ||
+		  XidInMVCCSnapshot(found->since, snapshot));
+}
+
+/*
+ * The same for one of our indexes: false too if it is missing or unfit.
+ */
+bool
+catalog_index_serves(IndexId index, Snapshot snapshot)
+{
+	catalog_refresh();
+	return found_serves(&indexes[index], snapshot);
+}
+
+Oid
+catalog_index_id(IndexId index)
+{
+	return indexes[index].relid;
+}
+
+/*
+ * Whether an index lets no two rows have one key, be it only for a moment.
+ */
+bool
+catalog_index_is_unique(IndexId index)
+{
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID,
+										ObjectIdGetDatum(indexes[index].relid));
+	Form_pg_index form;
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_index) GETSTRUCT(tuple);
+	result = form->indisunique && form->indimmediate && form->indisvalid;
+	ReleaseSysCache(tuple);
+	return result;
 }
 
 /*
@@ -542,10 +672,11 @@ row_value(HeapTuple row, TupleDesc desc, TableId table, int column,
 
 /*
  * Calls back for each row of a table whose column has that value, in no
- * particular order; returns how many there were.
+ * particular order; returns how many there were.  An index that does not serve
+ * the snapshot is not used.
  */
 static int
-scan_by_index(TableId table, int column, int64 value, Oid indexid,
+scan_by_index(TableId table, int column, int64 value, const FoundIndex *index,
 			  Snapshot snapshot, RowCallback callback, void *state)
 {
 	Relation	rel = catalog_open(table, AccessShareLock);
@@ -556,7 +687,8 @@ scan_by_index(TableId table, int column, int64 value, Oid indexid,
 
 	ScanKeyInit(&key, catalog_column(table, column), BTEqualStrategyNumber,
 				F_INT8EQ, Int64GetDatum(value));
-	scan = systable_beginscan(rel, indexid, OidIsValid(indexid), snapshot,
+	scan = systable_beginscan(rel, index->relid,
+							  found_serves(index, snapshot), snapshot,
 							  1, &key);
 	while (HeapTupleIsValid(row = systable_getnext(scan)))
 	{
@@ -575,7 +707,7 @@ scan_rows(TableId table, int column, int64 value, IndexId index,
 		  Snapshot snapshot, RowCallback callback, void *state)
 {
 	catalog_refresh();
-	return scan_by_index(table, column, value, indexes[index],
+	return scan_by_index(table, column, value, &indexes[index],
 						 snapshot, callback, state);
 }
 
@@ -587,7 +719,7 @@ scan_rows_by_key(TableId table, int64 value, Snapshot snapshot,
 				 RowCallback callback, void *state)
 {
 	catalog_refresh();
-	return scan_by_index(table, 0, value, tables[table].primary_key,
+	return scan_by_index(table, 0, value, &tables[table].primary_key,
 						 snapshot, callback, state);
 }
 

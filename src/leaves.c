@@ -12,7 +12,9 @@
  * What is kept of the general scan (nbtree.c, nbtsearch.c):
  *
  * - The tree is descended by the server's own _bt_search(), which deals with
- *	 pages that were split meanwhile.
+ *	 pages that were split meanwhile.  It and _bt_getbuf() check a page they
+ *	 return with _bt_checkpage(): it is no zero page and has a btree's special
+ *	 area.
  * - A page's entries are copied while it is locked, together with the link to
  *	 its right neighbour.  Should it be split after that, what moved to the new
  *	 page has been copied, and the link leads past it.
@@ -22,12 +24,12 @@
  *	 map has been asked about them.
  * - Entries that are marked dead are left out, but not in a transaction that
  *	 began on a standby, where the mark may be ahead of the snapshot.
- * - Each page is locked as SERIALIZABLE transactions need it.
+ * - SERIALIZABLE transactions take a predicate lock on each page, while it is
+ *	 locked; on the whole index if it is empty, and then search again.
  *
- * Where a range of a barber's was found last is noted: the page, and the buffer
- * that it was in.  If that buffer still has the page, and the page is a live leaf
- * with entries on both sides of the key, the range begins there, whatever has
- * happened meanwhile, and the tree need not be descended.
+ * booking.leaf_scan = off, or an index that is laid out in another way, has the
+ * same ranges read by general_scan.c, an entry at a time, behind the same
+ * functions.
  *
  * Entries come in ascending order of their begin.
  *
@@ -35,12 +37,14 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/itup.h"
 #include "access/nbtree.h"
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/bufmgr.h"
+#include "storage/lmgr.h"
 #include "storage/predicate.h"
 #include "utils/rel.h"
 
@@ -61,44 +65,39 @@ typedef struct EntryColumns
 
 #define HOLD_EXPIRES_AT 4
 
-/* Where ranges began; any that is wrong is found out */
-typedef struct LeafHint
-{
-	Buffer		buffer;
-	BlockNumber block;
-} LeafHint;
-
-#define HINT_COUNT 16384
-#define HINT_STRETCH (4 * USECS_PER_DAY)
-
-static LeafHint hints[HINT_COUNT];
-
 struct LeafScan
 {
 	Relation	index;
 	Relation	appointments;
 	Snapshot	snapshot;
-	BTScanInsert key;			/* (barber, instant): the first after it */
-	bool		skips_dead;
+	int64		barber_id;		/* the range: begins in (after, before) */
+	TimestampTz after;
 	TimestampTz before;
+	LeafEntries entries;
+
+	/* reading pages */
+	BTScanInsert key;			/* (barber, after); NULL: general scan */
+	bool		skips_dead;
 	Buffer		buffer;			/* pinned: the page that was read last */
 	BlockNumber next;			/* its neighbour, or P_NONE: no more */
-	LeafEntries entries;
+
+	/* general scan */
+	IndexScanDesc general;		/* NULL: none is going on */
 };
 
 /* ---- the key ---- */
 
 /*
- * Whether the index is laid out as assumed above.
+ * Whether the entries of the index can be read as EntryColumns, in ascending
+ * order.  The columns are known to be these (catalog.c), and ordered as their
+ * types are (general_scan.c).
  */
 static bool
 is_as_assumed(Relation index)
 {
 	TupleDesc	desc = RelationGetDescr(index);
 
-	if (index->rd_rel->relam != BTREE_AM_OID ||
-		IndexRelationGetNumberOfKeyAttributes(index) < 2 ||
-		desc->natts < HOLD_EXPIRES_AT)
+	if (desc->natts < HOLD_EXPIRES_AT)
 		return false;
 	for (int i = 0; i < HOLD_EXPIRES_AT; i++)
 	{
@@ -111,27 +110,45 @@ is_as_assumed(Relation index)
 }
 
 /*
+ * The key that _bt_search() descends by, but for its values.
+ */
+static BTScanInsert
+make_key(Relation index)
+{
+	BTScanInsert key = _bt_mkscankey(index, NULL);
+
+	key->keysz = 2;
+	key->anynullkeys = false;
+	key->nextkey = true;
+	for (int i = 0; i < key->keysz; i++)
+		key->scankeys[i].sk_flags &= ~SK_ISNULL;
+	return key;
+}
+
+/*
  * Starts scanning, for any number of ranges.  The caller keeps the relations
- * open and the snapshot registered.
+ * open and locked, and the snapshot registered; a dirty one need not be.
  */
 LeafScan *
 leaves_open(Relation appointments, Relation index, Snapshot snapshot)
 {
 	LeafScan   *scan = palloc0(sizeof(LeafScan));
 
-	if (!is_as_assumed(index))
+	Assert(CheckRelationLockedByMe(appointments, AccessShareLock, true));
+	Assert(CheckRelationLockedByMe(index, AccessShareLock, true));
+	Assert(index->rd_index->indrelid == RelationGetRelid(appointments));
+	if (!general_is_possible(index))
 		catalog_raise_unfit(AVAILABILITY_INDEX);
 	scan->index = index;
 	scan->appointments = appointments;
 	scan->snapshot = snapshot;
-	scan->skips_dead = !TransactionStartedDuringRecovery();
-	scan->key = _bt_mkscankey(index, NULL);
-	scan->key->keysz = 2;
-	scan->key->anynullkeys = false;
-	scan->key->nextkey = true;
-	for (int i = 0; i < scan->key->keysz; i++)
-		scan->key->scankeys[i].sk_flags &= ~SK_ISNULL;
 	scan->buffer = InvalidBuffer;
+	scan->next = P_NONE;
+	if (booking_leaf_scan() && is_as_assumed(index))
+	{
+		scan->key = make_key(index);
+		scan->skips_dead = !TransactionStartedDuringRecovery();
+	}
 	return scan;
 }
 
@@ -177,15 +194,12 @@ is_after_key(LeafScan *scan, Page page, OffsetNumber offset)
 	IndexTuple	entry = (IndexTuple) PageGetItem(page,
 												 PageGetItemId(page, offset));
 	const EntryColumns *columns = entry_columns(entry);
-	int64		barber_id;
 
 	if (columns == NULL)
 		return _bt_compare(scan->index, scan->key, page, offset) < 0;
-	barber_id = DatumGetInt64(scan->key->scankeys[0].sk_argument);
-	if (columns->barber_id != barber_id)
-		return columns->barber_id > barber_id;
-	return columns->busy_from >
-		DatumGetTimestampTz(scan->key->scankeys[1].sk_argument);
+	if (columns->barber_id != scan->barber_id)
+		return columns->barber_id > scan->barber_id;
+	return columns->busy_from > scan->after;
 }
 
 /*
@@ -250,9 +264,10 @@ add_rows(LeafEntries *entries, IndexTuple entry, const EntryColumns *columns)
 static bool
 copy_entries(LeafScan *scan, Page page, OffsetNumber offset)
 {
-	int64		barber_id = DatumGetInt64(scan->key->scankeys[0].sk_argument);
 	OffsetNumber last = PageGetMaxOffsetNumber(page);
 
+	Assert(offset >= P_FIRSTDATAKEY(BTPageGetOpaque(page)));
+	Assert(offset <= last + 1);
 	for (; offset <= last; offset = OffsetNumberNext(offset))
 	{
 		ItemId		item = PageGetItemId(page, offset);
@@ -261,7 +276,7 @@ copy_entries(LeafScan *scan, Page page, OffsetNumber offset)
 
 		if (columns == NULL)
 			continue;
-		if (columns->barber_id != barber_id ||
+		if (columns->barber_id != scan->barber_id ||
 			columns->busy_from >= scan->before)
 			return false;
 		if (!scan->skips_dead || !ItemIdIsDead(item))
@@ -270,75 +285,67 @@ copy_entries(LeafScan *scan, Page page, OffsetNumber offset)
 	return true;
 }
 
+/*
+ * With assertions: the entries lie in the range, in order, none before
+ * "reached", where the page before ended.
+ */
+static inline void
+assert_in_order(const LeafScan *scan, TimestampTz reached)
+{
+#ifdef USE_ASSERT_CHECKING
+	for (int i = 0; i < scan->entries.count; i++)
+	{
+		const LeafEntry *entry = &scan->entries.rows[i];
+
+		Assert(ItemPointerIsValid(&entry->row));
+		Assert(entry->busy.from > scan->after);
+		Assert(entry->busy.from < scan->before);
+		Assert(entry->busy.from >= reached);
+		reached = entry->busy.from;
+	}
+#endif
+}
+
 /* ---- pages ---- */
+
+static void
+drop_pin(LeafScan *scan)
+{
+	if (BufferIsValid(scan->buffer))
+		ReleaseBuffer(scan->buffer);
+	scan->buffer = InvalidBuffer;
+}
 
 /*
  * Takes the entries off the page in scan->buffer, which is locked, and unlocks
- * it.
+ * it.  Its pin is kept.
  */
 static void
 read_page(LeafScan *scan, OffsetNumber offset)
 {
 	Page		page = BufferGetPage(scan->buffer);
 	BTPageOpaque opaque = BTPageGetOpaque(page);
+	LeafEntries *entries = &scan->entries;
+	TimestampTz reached = entries->count > 0 ?
+		entries->rows[entries->count - 1].busy.from : scan->after;
 
+	Assert(!PageIsNew(page));
+	Assert(P_ISLEAF(opaque) && !P_IGNORE(opaque));
 	PredicateLockPage(scan->index, BufferGetBlockNumber(scan->buffer),
 					  scan->snapshot);
-	scan->entries.count = 0;
+	entries->count = 0;
 	scan->next = opaque->btpo_next;
-	if (offset == InvalidOffsetNumber)
-		offset = P_FIRSTDATAKEY(opaque);
 	if (!copy_entries(scan, page, offset))
 		scan->next = P_NONE;
 	_bt_unlockbuf(scan->index, scan->buffer);
-	pgstat_count_index_tuples(scan->index, scan->entries.count);
-}
-
-static LeafHint *
-hint_for(int64 barber_id, TimestampTz after)
-{
-	uint64		hash = (uint64) barber_id * UINT64CONST(0x9E3779B97F4A7C15) +
-		(uint64) (after / HINT_STRETCH) * UINT64CONST(0xC2B2AE3D27D4EB4F);
-
-	return &hints[(hash >> 32) % HINT_COUNT];
+	assert_in_order(scan, reached);
+	pgstat_count_index_tuples(scan->index, entries->count);
+	booking_injection_point("booking-leaves-copied");
 }
 
 /*
- * Whether the key's place is within a page, which is locked.
- */
-static bool
-is_key_within(LeafScan *scan, Page page)
-{
-	BTPageOpaque opaque = BTPageGetOpaque(page);
-	OffsetNumber last = PageGetMaxOffsetNumber(page);
-
-	return !PageIsNew(page) && P_ISLEAF(opaque) && !P_IGNORE(opaque) &&
-		last > P_FIRSTDATAKEY(opaque) &&
-		!is_after_key(scan, page, P_FIRSTDATAKEY(opaque)) &&
-		is_after_key(scan, page, last);
-}
-
-/*
- * Pins and locks the leaf page where the key's place is; false if the hint
- * does not lead there.
- */
-static bool
-follow_hint(LeafScan *scan, const LeafHint *hint)
-{
-	if (!BufferIsValid(hint->buffer) ||
-		!booking_read_recent_buffer(scan->index, hint->block, hint->buffer))
-		return false;
-	scan->buffer = hint->buffer;
-	_bt_lockbuf(scan->index, scan->buffer, BT_READ);
-	if (is_key_within(scan, BufferGetPage(scan->buffer)))
-		return true;
-	_bt_unlockbuf(scan->index, scan->buffer);
-	leaves_release(scan);
-	return false;
-}
-
-/*
- * The same from the root; false if the index is empty.
+ * Pins and locks the leaf page where the key's place is; false if the index
+ * has no page at all.
  */
 static bool
 descend(LeafScan *scan)
@@ -352,55 +359,57 @@ descend(LeafScan *scan)
 }
 
 /*
- * The entries of a barber that begin in (after, before), as far as the first
- * page has them; NULL when there is none.
+ * The same.  In SERIALIZABLE an empty index is locked as a whole, as there is
+ * nothing else to lock.  Another transaction may have made its first page
+ * before that, and not have seen our lock: so it is looked for once more, as
+ * _bt_first() does.
  */
-const LeafEntries *
-leaves_first(LeafScan *scan, int64 barber_id, TimestampTz after,
-			 TimestampTz before)
+static bool
+find_first_page(LeafScan *scan)
 {
-	LeafHint   *hint = hint_for(barber_id, after);
+	if (descend(scan))
+		return true;
+	booking_injection_point("booking-leaves-empty-index");
+	if (!IsolationIsSerializable())
+		return false;
+	PredicateLockRelation(scan->index, scan->snapshot);
+	return descend(scan);
+}
 
-	leaves_release(scan);
-	scan->key->scankeys[0].sk_argument = Int64GetDatum(barber_id);
-	scan->key->scankeys[1].sk_argument = TimestampTzGetDatum(after);
-	scan->before = before;
+static const LeafEntries *
+read_first_page(LeafScan *scan)
+{
+	Page		page;
+
+	Assert(!BufferIsValid(scan->buffer));
+	scan->key->scankeys[0].sk_argument = Int64GetDatum(scan->barber_id);
+	scan->key->scankeys[1].sk_argument = TimestampTzGetDatum(scan->after);
 	pgstat_count_index_scan(scan->index);
-	if (!follow_hint(scan, hint))
-	{
-		if (!descend(scan))
-		{
-			PredicateLockRelation(scan->index, scan->snapshot);
-			return NULL;
-		}
-		hint->buffer = scan->buffer;
-		hint->block = BufferGetBlockNumber(scan->buffer);
-	}
-	booking_test_for_old_snapshot(scan->snapshot, scan->index,
-								  BufferGetPage(scan->buffer));
-	read_page(scan, find_first(scan, BufferGetPage(scan->buffer)));
+	if (!find_first_page(scan))
+		return NULL;
+	page = BufferGetPage(scan->buffer);
+	booking_test_for_old_snapshot(scan->snapshot, scan->index, page);
+	read_page(scan, find_first(scan, page));
 	return &scan->entries;
 }
 
-/*
- * The entries of the next page, or NULL.
- */
-const LeafEntries *
-leaves_next(LeafScan *scan)
+static const LeafEntries *
+read_next_page(LeafScan *scan)
 {
 	while (scan->next != P_NONE)
 	{
+		Page		page;
 		BTPageOpaque opaque;
 
 		CHECK_FOR_INTERRUPTS();
-		leaves_release(scan);
+		drop_pin(scan);
 		scan->buffer = _bt_getbuf(scan->index, scan->next, BT_READ);
-		booking_test_for_old_snapshot(scan->snapshot, scan->index,
-									  BufferGetPage(scan->buffer));
-		opaque = BTPageGetOpaque(BufferGetPage(scan->buffer));
+		page = BufferGetPage(scan->buffer);
+		booking_test_for_old_snapshot(scan->snapshot, scan->index, page);
+		opaque = BTPageGetOpaque(page);
 		if (!P_IGNORE(opaque))
 		{
-			read_page(scan, InvalidOffsetNumber);
+			read_page(scan, P_FIRSTDATAKEY(opaque));
 			return &scan->entries;
 		}
 		scan->next = opaque->btpo_next;
@@ -409,13 +418,67 @@ leaves_next(LeafScan *scan)
 	return NULL;
 }
 
+/* ---- general scan ---- */
+
+static const LeafEntries *
+read_next_entry(LeafScan *scan)
+{
+	LeafEntries *entries = &scan->entries;
+	TimestampTz reached = entries->count > 0 ?
+		entries->rows[0].busy.from : scan->after;
+
+	entries->count = 0;
+	if (entries->capacity == 0)
+		entries->rows = grow_array(entries->rows, &entries->capacity, 1,
+								   sizeof(LeafEntry));
+	if (!general_next(scan->general, &entries->rows[0]))
+		return NULL;
+	entries->count = 1;
+	assert_in_order(scan, reached);
+	booking_injection_point("booking-leaves-copied");
+	return entries;
+}
+
+/* ---- both ---- */
+
+/*
+ * The entries of a barber that begin in (after, before), as far as the first
+ * page has them; NULL when there is none.
+ */
+const LeafEntries *
+leaves_first(LeafScan *scan, int64 barber_id, TimestampTz after,
+			 TimestampTz before)
+{
+	leaves_release(scan);
+	scan->barber_id = barber_id;
+	scan->after = after;
+	scan->before = before;
+	scan->entries.count = 0;
+	if (scan->key != NULL)
+		return read_first_page(scan);
+	scan->general = general_begin(scan->appointments, scan->index,
+								  scan->snapshot, barber_id, after, before);
+	return read_next_entry(scan);
+}
+
+/*
+ * The entries of the next page, or NULL.
+ */
+const LeafEntries *
+leaves_next(LeafScan *scan)
+{
+	return scan->key != NULL ? read_next_page(scan) : read_next_entry(scan);
+}
+
 /*
  * Gives up the page that is still pinned.
  */
 void
 leaves_release(LeafScan *scan)
 {
-	if (BufferIsValid(scan->buffer))
-		ReleaseBuffer(scan->buffer);
-	scan->buffer = InvalidBuffer;
+	drop_pin(scan);
+	scan->next = P_NONE;
+	if (scan->general != NULL)
+		index_endscan(scan->general);
+	scan->general = NULL;
 }

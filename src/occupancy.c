@@ -7,7 +7,8 @@
  * needed (barber, busy range, expiry of a hold), and only rows whose status is
  * live: an index-only scan in the manner of nodeIndexonlyscan.c, over the leaf
  * pages as leaves.c reads them.  It relies on nothing but the CHECK that a busy
- * range spans two days at most.
+ * range spans two days at most.  A snapshot that the index does not serve
+ * (catalog_index_serves) has the table read instead.
  *
  * Of a service with a capacity, appointments of one barber, start and busy
  * range share that time: a group.  So live busy ranges of a barber are equal,
@@ -27,16 +28,13 @@
 #include "pgstat.h"
 #include "storage/bufmgr.h"
 #include "storage/predicate.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 #include "booking.h"
 #include "compat.h"
-
-/* Columns of the index, as catalog.c has checked them */
-#define INDEX_BARBER_ID 1
-#define INDEX_BUSY_FROM 2
 
 /*
  * Dead entries that make it worth having them marked: each costs every later
@@ -58,20 +56,6 @@ appointment_value(TupleTableSlot *row, int column, bool *isnull)
 	if (null)
 		*isnull = true;
 	return value;
-}
-
-/*
- * The row's first part: its own id, or what it is a part of.
- */
-int64
-appointment_head(TupleTableSlot *row)
-{
-	bool		is_head = false;
-	int64		part_of = DatumGetInt64(appointment_value(row, APPT_PART_OF,
-														  &is_head));
-
-	return is_head ?
-		DatumGetInt64(appointment_value(row, APPT_ID, &is_head)) : part_of;
 }
 
 /*
@@ -106,7 +90,8 @@ busy_start(BusyReader *reader, Relation appointments, Relation index,
 void
 busy_stop(BusyReader *reader)
 {
-	leaves_release(reader->leaves);
+	if (reader->leaves != NULL)
+		leaves_release(reader->leaves);
 	if (BufferIsValid(reader->vm_buffer))
 		ReleaseBuffer(reader->vm_buffer);
 	if (reader->fetch == NULL)
@@ -139,20 +124,6 @@ busy_fetch(BusyReader *reader, ItemPointer row, bool *goes_on)
 }
 
 /*
- * Keys for the entries of a barber that begin in (after, before).
- */
-static void
-set_keys(ScanKey keys, int64 barber_id, TimestampTz after, TimestampTz before)
-{
-	ScanKeyInit(&keys[0], INDEX_BARBER_ID, BTEqualStrategyNumber,
-				F_INT8EQ, Int64GetDatum(barber_id));
-	ScanKeyInit(&keys[1], INDEX_BUSY_FROM, BTLessStrategyNumber,
-				F_TIMESTAMPTZ_LT, TimestampTzGetDatum(before));
-	ScanKeyInit(&keys[2], INDEX_BUSY_FROM, BTGreaterStrategyNumber,
-				F_TIMESTAMPTZ_GT, TimestampTzGetDatum(after));
-}
-
-/*
  * After a range was read: if many entries were dead, goes over it by the
  * general scan, which marks them so that nobody looks at their rows again.
  */
@@ -160,16 +131,13 @@ void
 busy_mark_dead(BusyReader *reader, int64 barber_id, TimestampTz after,
 			   TimestampTz before)
 {
-	ScanKeyData keys[3];
 	IndexScanDesc scan;
 
 	if (reader->dead_count < MANY_DEAD)
 		return;
 	reader->dead_count = 0;
-	scan = booking_index_beginscan(reader->appointments, reader->index,
-								   reader->snapshot, 3);
-	set_keys(keys, barber_id, after, before);
-	index_rescan(scan, keys, 3, NULL, 0);
+	scan = general_begin(reader->appointments, reader->index, reader->snapshot,
+						 barber_id, after, before);
 	while (index_getnext_slot(scan, ForwardScanDirection, reader->slot))
 		CHECK_FOR_INTERRUPTS();
 	index_endscan(scan);
@@ -185,10 +153,13 @@ busy_open(void)
 {
 	BusyReader *reader = palloc(sizeof(BusyReader));
 	Relation	appointments = catalog_open(APPOINTMENTS, AccessShareLock);
+	Relation	index = catalog_open_index(AVAILABILITY_INDEX,
+										   AccessShareLock);
 
-	busy_start(reader, appointments,
-			   catalog_open_index(AVAILABILITY_INDEX, AccessShareLock),
-			   GetActiveSnapshot());
+	Assert(IsMVCCSnapshot(GetActiveSnapshot()));
+	busy_start(reader, appointments, index, GetActiveSnapshot());
+	if (!catalog_index_serves(AVAILABILITY_INDEX, reader->snapshot))
+		reader->leaves = NULL;
 	return reader;
 }
 
@@ -222,6 +193,7 @@ row_is_visible(BusyReader *reader, const LeafEntry *entry)
 {
 	BlockNumber block = ItemPointerGetBlockNumber(&entry->row);
 
+	Assert(BlockNumberIsValid(block));
 	if (block == reader->visible_block)
 		return true;
 	if (!VM_ALL_VISIBLE(reader->appointments, block, &reader->vm_buffer))
@@ -229,6 +201,26 @@ row_is_visible(BusyReader *reader, const LeafEntry *entry)
 	PredicateLockPage(reader->appointments, block, reader->snapshot);
 	reader->visible_block = block;
 	return true;
+}
+
+/*
+ * Whether a row is one of those that move with an appointment.
+ */
+static bool
+is_moved(const Moved *moved, TupleTableSlot *row)
+{
+	bool		is_head = false;
+	bool		isnull = false;
+	int64		head_id = DatumGetInt64(appointment_value(row, APPT_PART_OF,
+														  &is_head));
+	char	   *status;
+
+	if (is_head)
+		head_id = DatumGetInt64(appointment_value(row, APPT_ID, &isnull));
+	if (head_id != moved->head_id)
+		return false;
+	status = TextDatumGetCString(appointment_value(row, APPT_STATUS, &isnull));
+	return strcmp(status, moved->status) == 0;
 }
 
 static void
@@ -258,19 +250,15 @@ count_in_group(GroupList *list, TimestampTz starts_at, const Span *busy)
 }
 
 /*
- * Whether the filter keeps a row that the snapshot sees, which takes the row
- * itself, and counts it in its group.
+ * Whether the filter keeps the row in the slot, which it then counts in its
+ * group.
  */
 static bool
-filter_row(BusyReader *reader, const LeafEntry *entry, BusyFilter *filter)
+filter_row(TupleTableSlot *row, const Span *busy, BusyFilter *filter)
 {
-	TupleTableSlot *row;
 	bool		isnull = false;
 
-	if (!fetch_row(reader, entry))
-		return false;
-	row = reader->slot;
-	if (filter->head_id != 0 && appointment_head(row) == filter->head_id)
+	if (filter->moved != NULL && is_moved(filter->moved, row))
 		return false;
 	if (filter->service_id != 0 &&
 		DatumGetInt64(appointment_value(row, APPT_SERVICE_ID, &isnull)) ==
@@ -279,9 +267,116 @@ filter_row(BusyReader *reader, const LeafEntry *entry, BusyFilter *filter)
 					   DatumGetTimestampTz(appointment_value(row,
 															 APPT_STARTS_AT,
 															 &isnull)),
-					   &entry->busy);
+					   busy);
 	return true;
 }
+
+/*
+ * Adds what the entries of a page stand for, if it meets the time from "from".
+ */
+static void
+read_entries(BusyReader *reader, const LeafEntries *entries, TimestampTz from,
+			 BusyFilter *filter, SpanList *busy)
+{
+	/* what was asked before this page was read says nothing of it */
+	reader->visible_block = InvalidBlockNumber;
+	for (int i = 0; i < entries->count; i++)
+	{
+		const LeafEntry *entry = &entries->rows[i];
+
+		if (entry->busy.until <= from || entry->expires_at <= reader->now)
+			continue;
+		CHECK_FOR_INTERRUPTS();
+		if (filter != NULL ?
+			fetch_row(reader, entry) &&
+			filter_row(reader->slot, &entry->busy, filter) :
+			row_is_visible(reader, entry))
+			spans_append(busy, entry->busy.from, entry->busy.until);
+	}
+}
+
+/* ---- the table instead of the index ---- */
+
+/* Rows that are live and meet [from, until) */
+typedef struct LiveRows
+{
+	TimestampTz from;
+	TimestampTz until;
+	TimestampTz now;
+	HeapTuple  *rows;
+	int			count;
+	int			capacity;
+} LiveRows;
+
+static TimestampTz
+row_instant(HeapTuple row, TupleDesc desc, int column, TimestampTz missing)
+{
+	bool		isnull;
+	Datum		value = row_value(row, desc, APPOINTMENTS, column, &isnull);
+
+	return isnull ? missing : DatumGetTimestampTz(value);
+}
+
+static void
+collect_live(HeapTuple row, TupleDesc desc, void *state)
+{
+	LiveRows   *live = state;
+	bool		isnull;
+	Datum		status = row_value(row, desc, APPOINTMENTS, APPT_STATUS,
+								   &isnull);
+
+	if (isnull ||
+		row_instant(row, desc, APPT_BUSY_UNTIL, DT_NOBEGIN) <= live->from ||
+		row_instant(row, desc, APPT_BUSY_FROM, DT_NOEND) >= live->until ||
+		row_instant(row, desc, APPT_HOLD_EXPIRES_AT, DT_NOEND) <= live->now ||
+		!status_is_live(TextDatumGetCString(status), DT_NOEND))
+		return;
+	if (live->count == live->capacity)
+		live->rows = grow_array(live->rows, &live->capacity, live->count + 1,
+								sizeof(HeapTuple));
+	live->rows[live->count++] = heap_copytuple(row);
+}
+
+static int
+compare_begins(const void *a, const void *b, void *desc)
+{
+	TimestampTz x = row_instant(*(const HeapTuple *) a, desc, APPT_BUSY_FROM, 0);
+	TimestampTz y = row_instant(*(const HeapTuple *) b, desc, APPT_BUSY_FROM, 0);
+
+	return (x > y) - (x < y);
+}
+
+/*
+ * What busy_read() does, from the table, by whatever index serves the snapshot.
+ * An appointment starts within its busy range.
+ */
+static void
+read_table(BusyReader *reader, int64 barber_id, TimestampTz from,
+		   TimestampTz until, BusyFilter *filter, SpanList *busy)
+{
+	TupleDesc	desc = RelationGetDescr(reader->appointments);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(desc, &TTSOpsHeapTuple);
+	LiveRows	live = {from, until, reader->now};
+
+	scan_appointments(barber_id, from, until + LONGEST_BUSY, collect_live,
+					  &live);
+	qsort_arg(live.rows, live.count, sizeof(HeapTuple), compare_begins, desc);
+	for (int i = 0; i < live.count; i++)
+	{
+		HeapTuple	row = live.rows[i];
+		Span		span = {
+			row_instant(row, desc, APPT_BUSY_FROM, 0),
+			row_instant(row, desc, APPT_BUSY_UNTIL, 0)
+		};
+
+		ExecStoreHeapTuple(row, slot, false);
+		if (filter == NULL || filter_row(slot, &span, filter))
+			spans_append(busy, span.from, span.until);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+}
+
+/* ---- busy time ---- */
 
 /*
  * Adds the live busy spans of a barber that meet [from, until), whole, to an
@@ -294,23 +389,15 @@ busy_read(BusyReader *reader, int64 barber_id, TimestampTz from,
 	TimestampTz after = from - LONGEST_BUSY;
 	const LeafEntries *entries;
 
+	Assert(busy->count == 0);
+	if (reader->leaves == NULL)
+	{
+		read_table(reader, barber_id, from, until, filter, busy);
+		return;
+	}
 	for (entries = leaves_first(reader->leaves, barber_id, after, until);
 		 entries != NULL; entries = leaves_next(reader->leaves))
-	{
-		/* what was asked before this page was read says nothing of it */
-		reader->visible_block = InvalidBlockNumber;
-		for (int i = 0; i < entries->count; i++)
-		{
-			const LeafEntry *entry = &entries->rows[i];
-
-			if (entry->busy.until <= from || entry->expires_at <= reader->now)
-				continue;
-			CHECK_FOR_INTERRUPTS();
-			if (filter != NULL ? filter_row(reader, entry, filter) :
-				row_is_visible(reader, entry))
-				spans_append(busy, entry->busy.from, entry->busy.until);
-		}
-	}
+		read_entries(reader, entries, from, filter, busy);
 	leaves_release(reader->leaves);
 	busy_mark_dead(reader, barber_id, after, until);
 	if (reader->fetch != NULL)
@@ -339,7 +426,9 @@ scan_appointments(int64 barber_id, TimestampTz from, TimestampTz until,
 				F_TIMESTAMPTZ_GT, TimestampTzGetDatum(from - LONGEST_BUSY));
 	ScanKeyInit(&keys[2], starts_at, BTLessStrategyNumber,
 				F_TIMESTAMPTZ_LT, TimestampTzGetDatum(until));
-	scan = systable_beginscan(rel, RelationGetRelid(index), true,
+	scan = systable_beginscan(rel, RelationGetRelid(index),
+							  catalog_index_serves(BARBER_DATE_INDEX,
+												   GetActiveSnapshot()),
 							  GetActiveSnapshot(), 3, keys);
 	while (HeapTupleIsValid(row = systable_getnext(scan)))
 	{

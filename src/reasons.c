@@ -89,13 +89,13 @@ bool
 refuse(Refusal *refusal, Reason reason, const char *detail,...)
 {
 	va_list		args;
-	char		text[512];
+	char		message[512];
 
 	va_start(args, detail);
-	vsnprintf(text, sizeof(text), detail, args);
+	vsnprintf(message, sizeof(message), detail, args);
 	va_end(args);
 	refusal->reason = reason;
-	refusal->detail = pstrdup(text);
+	refusal->detail = pstrdup(message);
 	return false;
 }
 
@@ -114,6 +114,16 @@ refuse_overlap(Refusal *refusal, int64 barber_id, TimestampTz from,
 	refusal->busy_from = from;
 	refusal->busy_until = until;
 	return false;
+}
+
+/*
+ * Copies the words of a refusal, so that it outlives the context it was made in.
+ */
+void
+keep_refusal(Refusal *refusal, MemoryContext context)
+{
+	if (refusal->detail != NULL)
+		refusal->detail = MemoryContextStrdup(context, refusal->detail);
 }
 
 /*

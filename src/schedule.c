@@ -167,21 +167,21 @@ add_time_off(HeapTuple row, TupleDesc desc, void *state)
 /* ---- shops ---- */
 
 static SlotAnchor
-anchor_from_text(const char *text)
+anchor_from_text(const char *name)
 {
-	if (strcmp(text, "clock") == 0)
+	if (strcmp(name, "clock") == 0)
 		return ANCHOR_CLOCK;
-	if (strcmp(text, "packed") == 0)
+	if (strcmp(name, "packed") == 0)
 		return ANCHOR_PACKED;
 	return ANCHOR_OPENING;
 }
 
 static Assignment
-assignment_from_text(const char *text)
+assignment_from_text(const char *name)
 {
-	if (strcmp(text, "round_robin") == 0)
+	if (strcmp(name, "round_robin") == 0)
 		return ASSIGN_ROUND_ROBIN;
-	if (strcmp(text, "priority") == 0)
+	if (strcmp(name, "priority") == 0)
 		return ASSIGN_PRIORITY;
 	return ASSIGN_LEAST_BOOKED;
 }

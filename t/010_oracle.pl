@@ -233,7 +233,8 @@ sub visit
 	return $visits[ $round % @visits ];
 }
 
-# A caller's TimeZone must not matter, nor whether a parallel worker answers.
+# A caller's TimeZone must not matter, nor whether a parallel worker answers, nor how
+# the index is read.
 my @session_zones = ('UTC', 'America/St_Johns', 'Pacific/Apia', 'Africa/Cairo');
 my $parallel_setting = $node->safe_psql('postgres',
 	"SELECT name FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query')");
@@ -246,6 +247,7 @@ for (my $first = 0; $first < $rounds; $first += $rounds_per_session)
 	my $session = $first / $rounds_per_session;
 	my $script = "SET TimeZone = '$session_zones[$session % @session_zones]';\n";
 	$script .= "SET $parallel_setting = on;\n" if $session % 5 == 4;
+	$script .= "SET booking.leaf_scan = off;\n" if $session % 3 == 2;
 	$script .= visit($_) foreach $first .. $last;
 
 	my ($status, $differences, $errors) = $node->psql('postgres', $script, on_error_stop => 1);
@@ -270,8 +272,9 @@ FROM (SELECT what FROM oracle.seen GROUP BY what HAVING sum(rows) >= sum(answers
   if $rounds >= 40;
 
 # Nothing is broken in the tables, at a time when all holds have run out; but for
-# seats that the shops took away while they were taken.
-is($node->safe_psql('postgres', q{SET booking.now = '2100-01-01 00:00Z'; SELECT * FROM booking.verify(true) WHERE check_name <> 'over_capacity'}),
+# seats that the shops took away while they were taken, and limits, which do not
+# bind rows that were written by hand.
+is($node->safe_psql('postgres', q{SET booking.now = '2100-01-01 00:00Z'; SELECT * FROM booking.verify(true) WHERE check_name NOT IN ('over_capacity', 'over_active_limit', 'over_day_limit', 'user_overlap')}),
 	'', 'verify finds nothing broken');
 
 $node->stop;

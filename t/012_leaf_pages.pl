@@ -1,9 +1,11 @@
 # Availability is read from the pages of an index, by code of our own.  While
 # those pages are split, emptied, deleted and used again, and their entries
 # killed, each statement must see just the appointments that its snapshot sees:
-# what free_time() says is compared with the same from the table, by the server's
-# own scans, on the primary, in a SERIALIZABLE transaction, and on a standby.  If
-# this fails, a taken time is offered, or a free one is not.
+# what free_time() says, with booking.leaf_scan on and off, is compared with the
+# same from the table, by the server's own scans, on the primary, in a SERIALIZABLE
+# transaction, and on a standby.  Writers look through the same pages, in either way,
+# and once all is quiet, both refuse what the table has.  If this fails, a taken
+# time is offered, or a free one is not, or two get one time.
 
 use strict;
 use warnings FATAL => 'all';
@@ -40,6 +42,15 @@ CREATE FUNCTION busy(barber bigint, span tstzrange) RETURNS tstzmultirange LANGU
 	WHERE barber_id + 0 = barber AND status = 'confirmed' AND tstzrange(busy_from, busy_until) && span
 $$;
 
+-- Free time, by pages read directly and by the server's index scan.
+CREATE FUNCTION free(barber bigint, day date, last date) RETURNS tstzmultirange LANGUAGE sql STABLE AS $$
+	SELECT coalesce(range_agg(tstzrange(starts_at, ends_at)), '{}') FROM booking.free_time(barber, day, last)
+$$;
+CREATE FUNCTION free_by_scan(barber bigint, day date, last date) RETURNS tstzmultirange LANGUAGE sql STABLE
+SET booking.leaf_scan = off AS $$
+	SELECT coalesce(range_agg(tstzrange(starts_at, ends_at)), '{}') FROM booking.free_time(barber, day, last)
+$$;
+
 -- Asks again and again; the first difference is an error.
 CREATE PROCEDURE ask(seconds int, OUT questions int) LANGUAGE plpgsql AS $$
 DECLARE
@@ -49,6 +60,7 @@ DECLARE
 	days int;
 	span tstzrange;
 	says tstzmultirange;
+	scan_says tstzmultirange;
 	is_so tstzmultirange;
 BEGIN
 	questions := 0;
@@ -57,15 +69,30 @@ BEGIN
 		days := (ARRAY[0, 0, 3, 20])[1 + floor(random() * 4)::int];
 		day := date '2030-01-01' + floor(random() * 40)::int;
 		span := tstzrange(day::timestamp AT TIME ZONE 'UTC', (day + days + 1)::timestamp AT TIME ZONE 'UTC');
-		SELECT (SELECT coalesce(range_agg(tstzrange(starts_at, ends_at)), '{}')
-				FROM booking.free_time(barber, day, day + days)),
+		SELECT free(barber, day, day + days), free_by_scan(barber, day, day + days),
 			tstzmultirange(span) - busy(barber, span)
-		INTO says, is_so;
-		IF says <> is_so THEN
-			RAISE 'barber %, %: free are %, not %', barber, span, is_so, says;
+		INTO says, scan_says, is_so;
+		IF says <> is_so OR scan_says <> is_so THEN
+			RAISE 'barber %, %: free are %, not % or %', barber, span, is_so, says, scan_says;
 		END IF;
 		questions := questions + 1;
 	END LOOP;
+END
+$$;
+
+-- Where try_book_slot refuses, or does not, against the table.
+CREATE FUNCTION refusals(leaf_scan text, OUT asked bigint, OUT refused bigint, OUT wrong bigint) LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM set_config('booking.leaf_scan', leaf_scan, false);
+	SELECT count(*), count(r.reason), count(*) FILTER (WHERE r.reason IS DISTINCT FROM CASE WHEN is_busy THEN 'slot_taken' END)
+	INTO asked, refused, wrong
+	FROM (SELECT b AS barber, t, tstzrange(t, t + interval '15 minutes') && taken AS is_busy
+		FROM (SELECT b, busy(b, tstzrange('2030-01-01 00:00Z', '2030-03-01 00:00Z')) AS taken FROM generate_series(1, 12, 3) b OFFSET 0) x,
+			generate_series(timestamptz '2030-01-01 00:00Z', timestamptz '2030-02-28 23:00Z', interval '3 hours') t
+		OFFSET 0) y,
+	LATERAL booking.try_book_slot(barber, 1, NULL, t) r;
+	RAISE SQLSTATE 'RB000';
+EXCEPTION WHEN SQLSTATE 'RB000' THEN
 END
 $$;
 });
@@ -156,12 +183,12 @@ append_to_file("$tempdir/vacuum.sql", "VACUUM (INDEX_CLEANUP on) booking.appoint
 
 # Cancels may deadlock, or lose their row; that is the writers' business.
 my @writers = map {
-	my ($script, $clients) = @$_;
+	my ($script, $clients, $leaf_scan) = @$_;
 	IPC::Run::start([
 			'pgbench', '-n', '-c', $clients, '-T', $seconds + 1, '--max-tries=1000', '-f', "$tempdir/$script",
-			'-h', $node->host, '-p', $node->port, 'postgres' ],
-		'>', '/dev/null', '2>', "$tempdir/$script.log")
-} [ 'write.sql', 3 ], [ 'vacuum.sql', 1 ];
+			$node->connstr('postgres') . " options='-c booking.leaf_scan=$leaf_scan'" ],
+		'>', '/dev/null', '2>', "$tempdir/$script.$leaf_scan.log")
+} [ 'write.sql', 2, 'on' ], [ 'write.sql', 1, 'off' ], [ 'vacuum.sql', 1, 'on' ];
 
 # ---------------------------------------------------------------------------
 # Questions
@@ -199,5 +226,39 @@ note "leaf pages: $leaves, deleted: $deleted";
 cmp_ok($leaves + $deleted, '>', 20, 'the index has grown');
 cmp_ok($node->safe_psql('postgres', q{SELECT count(*) FROM booking.appointments WHERE status = 'cancelled'}),
 	'>', 50, 'appointments were cancelled');
+
+# ---------------------------------------------------------------------------
+# What the writers looked at
+# ---------------------------------------------------------------------------
+
+is($node->safe_psql('postgres', 'SELECT * FROM booking.verify()'), '', 'no two got one time');
+for my $leaf_scan ('on', 'off')
+{
+	my ($asked, $refused, $wrong) = split /\|/,
+	  $node->safe_psql('postgres', "SELECT * FROM refusals('$leaf_scan')");
+	is($wrong, 0, "leaf_scan = $leaf_scan: what is taken is refused, what is free is not");
+	cmp_ok($refused, '>', 20, "leaf_scan = $leaf_scan: $refused of $asked are refused");
+	cmp_ok($refused, '<', $asked, "leaf_scan = $leaf_scan: not all are");
+}
+
+# ---------------------------------------------------------------------------
+# A page that a broken disk has emptied is an error, and no crash.
+# ---------------------------------------------------------------------------
+
+my $file = $node->safe_psql('postgres', q{SELECT pg_relation_filepath('booking.idx_appointments_availability_check')});
+$node->stop;
+open(my $handle, '+<:raw', $node->data_dir . "/$file") or die "$file: $!";
+seek($handle, 8192, 0);		# all but the page that names the root
+print $handle "\0" x ((-s $handle) - 8192);
+close($handle);
+$node->start;
+for my $leaf_scan ('on', 'off')
+{
+	my ($status, $out, $err) = $node->psql('postgres',
+		"SET booking.leaf_scan = $leaf_scan; SELECT * FROM booking.free_time(1, '2030-01-01')");
+	like($err, qr/ERROR: +index "idx_appointments_availability_check" contains unexpected zero page at block/,
+		"leaf_scan = $leaf_scan: a page of zeroes is an error");
+}
+is($node->safe_psql('postgres', 'SELECT 1'), '1', 'the server is up');
 
 done_testing();
