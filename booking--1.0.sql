@@ -743,7 +743,7 @@ CREATE VIEW stats AS
 SELECT operation, calls, rows, total_ms, p50_ms, p95_ms, p99_ms, max_ms FROM booking.stats_operations();
 COMMENT ON VIEW stats IS
 'How often each function was called, how many rows the calls gave, and how long they took, in milliseconds: quantiles to 5 per cent, the longest exactly; NULL without a call.
-guard_wait: waits for a transaction that has the time asked for; guard_lock_wait: for another passage through the guard. Both are part of the calls that waited. A call is counted when it ends, also by an error or in a transaction that is rolled back.';
+guard_wait: waits for another transaction that has, or is giving up, the time, place or key asked for; guard_lock_wait: for the lock of a customer or barber, where places are counted and by moves. Both are part of the calls that waited. A call is counted when it ends, also by an error or in a transaction that is rolled back.';
 
 CREATE VIEW stats_outcomes AS
 SELECT operation, outcome, calls FROM booking.stats_outcome_counts();
@@ -1032,6 +1032,100 @@ $$;
 COMMENT ON FUNCTION find_life_faults(boolean, timestamptz) IS
 'Rows that do not fit to each other: parts and heads, waitlist and appointments, history and versions, services and steps.';
 
+CREATE FUNCTION find_limit_faults(deep boolean, at timestamptz)
+RETURNS TABLE (check_name text, table_name text, row_id bigint, detail text)
+LANGUAGE sql STABLE ROWS 10
+SET search_path = pg_catalog, pg_temp
+SET enable_nestloop = off	-- never each row with each, whatever the statistics say
+AS $$
+-- party: rows that may overlap each other.  bucket: two days, which no row is longer than.
+WITH live AS NOT MATERIALIZED (
+	SELECT *, coalesce(nullif(visit_id, 0), -coalesce(part_of, id)) AS party,
+		floor(date_part('epoch', starts_at) / 172800) AS bucket
+	FROM booking.appointments
+	WHERE status IN ('pending', 'confirmed', 'checked_in')
+	AND (status <> 'pending' OR hold_expires_at IS NULL OR hold_expires_at > at)
+	AND (deep OR ends_at > at) AND starts_at < ends_at
+	AND (overrides @> ARRAY['limits']) IS NOT TRUE
+), place AS NOT MATERIALIZED (
+	SELECT b.id AS barber_id, b.max_per_day, s.id AS shop_id, s.max_active_per_user, s.prevent_user_overlap, s.time_zone
+	FROM booking.barbers b JOIN booking.shops s ON s.id = b.shop_id
+), busy_day AS MATERIALIZED (	-- zone: what AT TIME ZONE does not take for an abbreviation, without summer time
+	SELECT barber_id, max_per_day, CASE lower(time_zone)
+		WHEN 'wet' THEN 'Europe/Lisbon' WHEN 'cet' THEN 'Europe/Brussels' WHEN 'met' THEN 'Europe/Brussels'
+		WHEN 'eet' THEN 'Europe/Athens' ELSE time_zone END AS zone
+	FROM place
+	WHERE max_per_day > 0 AND (lower(time_zone) IN (SELECT lower(z.name) FROM pg_timezone_names z)) IS TRUE
+), prevented AS MATERIALIZED (
+	SELECT l.id, l.user_id, l.party, l.starts_at, l.ends_at, l.created_at, l.bucket
+	FROM live l JOIN place USING (barber_id)
+	WHERE prevent_user_overlap AND l.user_id IS NOT NULL
+), crowded AS (	-- customers with two rows at a time, be it of one party: few
+	SELECT user_id
+	FROM (SELECT user_id, starts_at < max(ends_at) OVER (PARTITION BY user_id ORDER BY starts_at, id
+		ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS is_early FROM prevented) p
+	WHERE is_early
+), begun AS (
+	SELECT *, coalesce(starts_at >= max(ends_at) OVER (PARTITION BY user_id, party ORDER BY starts_at, id
+		ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), true) AS begins
+	FROM prevented WHERE user_id IN (SELECT user_id FROM crowded)
+), numbered AS (
+	SELECT *, count(*) FILTER (WHERE begins) OVER (PARTITION BY user_id, party ORDER BY starts_at, id) AS stay
+	FROM begun
+), stay AS (	-- rows of one party without a gap between them
+	SELECT min(id) FILTER (WHERE begins) AS id, user_id, min(starts_at) AS starts_at, max(ends_at) AS ends_at
+	FROM numbered GROUP BY user_id, party, stay
+), clash AS (
+	SELECT id, user_id, starts_at, max(ends_at) OVER (PARTITION BY user_id ORDER BY starts_at, id
+		ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS taken_until
+	FROM stay
+	UNION ALL
+	-- Another shop may allow it: then the other one must have been there first.
+	SELECT p.id, p.user_id, p.starts_at, l.ends_at
+	FROM (SELECT *, unnest(ARRAY[bucket - 1, bucket, bucket + 1]) AS near FROM prevented) p
+	JOIN (live l JOIN place USING (barber_id)) ON l.user_id = p.user_id AND l.bucket = p.near
+	WHERE prevent_user_overlap IS NOT TRUE AND l.starts_at < p.ends_at AND l.ends_at > p.starts_at
+	AND l.party <> p.party AND l.id < p.id AND l.updated_at <= p.created_at
+)
+SELECT 'over_active_limit', 'appointments', id, format('Active appointment %s of user %s at shop %s, which allows %s.',
+	n, user_id, shop_id, max_active_per_user)
+FROM (
+	SELECT l.id, l.user_id, shop_id, max_active_per_user,
+		row_number() OVER (PARTITION BY shop_id, l.user_id ORDER BY l.id) AS n
+	FROM live l JOIN place USING (barber_id)
+	WHERE max_active_per_user > 0 AND l.ends_at > at AND l.part_of IS NULL AND l.user_id IS NOT NULL
+) a
+WHERE n > max_active_per_user
+UNION ALL
+SELECT 'over_day_limit', 'appointments', id, format('Appointment %s on %s of barber %s, who takes %s a day.',
+	n, day, barber_id, max_per_day)
+FROM (
+	SELECT *, row_number() OVER (PARTITION BY barber_id, day ORDER BY id) AS n
+	FROM (
+		SELECT a.id, d.barber_id, d.max_per_day, (a.starts_at AT TIME ZONE d.zone)::date AS day,
+			(at AT TIME ZONE d.zone)::date AS today
+		FROM booking.appointments a JOIN busy_day d USING (barber_id)
+		WHERE a.part_of IS NULL AND status IN ('pending', 'confirmed', 'checked_in', 'completed')
+		AND (status <> 'pending' OR hold_expires_at IS NULL OR hold_expires_at > at)
+		AND (overrides @> ARRAY['limits']) IS NOT TRUE
+		AND (deep OR a.starts_at > at - interval '2 days')
+		-- A local time that is none is no day.
+		AND a.starts_at BETWEEN '4713-01-01 00:00Z BC' AND '294276-12-30 00:00Z'
+	) a
+	WHERE deep OR day >= today
+) a
+WHERE n > max_per_day
+UNION ALL
+SELECT 'user_overlap', 'appointments', id, format('User %s is booked from %s, but has another appointment until %s.',
+	user_id, min(starts_at), max(taken_until))
+FROM clash
+WHERE starts_at < taken_until
+GROUP BY id, user_id
+$$;
+COMMENT ON FUNCTION find_limit_faults(boolean, timestamptz) IS
+'Appointments, as of "at", beyond max_active_per_user, beyond max_per_day, or at a time at which the customer has another one though the shop prevents that. Those that staff booked with an override of limits do not count.
+Not deep: of appointments that are not over, and of days that are not.';
+
 CREATE FUNCTION find_index_faults()
 RETURNS TABLE (check_name text, table_name text, row_id bigint, detail text)
 LANGUAGE plpgsql STABLE ROWS 10
@@ -1040,24 +1134,30 @@ SET enable_seqscan = on
 SET enable_indexscan = on
 SET enable_indexonlyscan = on
 SET enable_bitmapscan = off
+SET enable_sort = on
+SET enable_incremental_sort = off
 AS $find_index_faults$
 DECLARE
 	what_it_has text := $$
 		SELECT jsonb_object_agg(barber_id, fingerprint) FROM (
-			SELECT barber_id, format('%s/%s', count(*), sum(hash_record_extended(
+			SELECT barber_id, format('%%s/%%s', count(*), sum(hash_record_extended(
 				ROW(busy_from, busy_until, hold_expires_at), 0))) AS fingerprint
-			FROM booking.appointments
-			WHERE status IN ('pending', 'confirmed', 'checked_in') AND barber_id IS NOT NULL
+			FROM (SELECT barber_id, busy_from, busy_until, hold_expires_at
+				FROM booking.appointments
+				WHERE status IN ('pending', 'confirmed', 'checked_in') AND barber_id IS NOT NULL %s) a
 			GROUP BY barber_id) b $$;
 	in_index jsonb;
 	in_table jsonb;
 BEGIN
+	-- Where nothing may be sorted, only this index has the rows in this order: a cheaper one is not read instead.
 	PERFORM set_config('enable_seqscan', 'off', true);
-	EXECUTE what_it_has INTO in_index;
+	PERFORM set_config('enable_sort', 'off', true);
+	EXECUTE format(what_it_has, 'ORDER BY barber_id, busy_from') INTO in_index;
+	PERFORM set_config('enable_sort', 'on', true);
 	PERFORM set_config('enable_seqscan', 'on', true);
 	PERFORM set_config('enable_indexscan', 'off', true);
 	PERFORM set_config('enable_indexonlyscan', 'off', true);
-	EXECUTE what_it_has INTO in_table;
+	EXECUTE format(what_it_has, '') INTO in_table;
 	RETURN QUERY
 		SELECT 'index_differs', 'appointments', NULL::bigint,
 			format('idx_appointments_availability_check and its table do not agree about barber %s.', key)
@@ -1087,6 +1187,7 @@ BEGIN
 	RETURN QUERY SELECT * FROM booking.find_catalog_faults();
 	RETURN QUERY SELECT * FROM booking.find_rule_faults(deep, at);
 	RETURN QUERY SELECT * FROM booking.find_life_faults(deep, at);
+	RETURN QUERY SELECT * FROM booking.find_limit_faults(deep, at);
 	RETURN QUERY SELECT * FROM booking.find_overlaps(at, NULL, CASE WHEN deep THEN '-infinity' ELSE at END, 'infinity');
 END
 $$;
@@ -1099,10 +1200,12 @@ AS 'MODULE_PATHNAME', 'booking_verify' LANGUAGE C STABLE PARALLEL UNSAFE ROWS 10
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION verify(boolean) IS
 'Everything that is broken in the tables; no row: nothing is. For use after an incident: triggers were off, rows came from elsewhere, an index was damaged.
-deep false: appointments that are not over, and all other tables but the history; reads each a few times, in seconds for millions of rows. true: all rows, without trusting an index; sorts the appointments, in minutes for ten million. Takes no lock that a booking waits for.
-check_name: overlap, over_capacity (equal times of one service are seats; a capacity that was lowered shows here too), broken_rule (CHECK, NOT NULL), duplicate_key, orphan,
+deep false: appointments and days that are not over, and all other tables but the history; reads each a few times, in seconds for millions of rows. true: all rows, without trusting an index; sorts the appointments, in minutes for ten million. Takes no lock that a booking waits for.
+check_name: overlap, over_capacity (equal times of one service are seats), over_active_limit (max_active_per_user), over_day_limit (max_per_day), user_overlap (prevent_user_overlap), broken_rule (CHECK, NOT NULL), duplicate_key, orphan,
 part_differs, wrong_customer, two_offers, history_version, steps_and_capacity, unknown_time_zone; missing_, invalid_, altered_ or disabled_ index, trigger, constraint; index_differs (deep).
-row_id: of table_name; NULL for what is no row, or has no id. Details name ids and times, no customer''s data. Hours and limits are no part of it: writers may break those.
+Limits are those that are set now: what raw writers stored beyond them shows, and what was booked before a limit or a capacity was lowered. Appointments that staff booked with an override of limits do not count: the row says that it was meant.
+user_overlap is reported of a shop that prevents it; where the other appointment is at a shop that does not, only if that one was there first, as far as ids and times of change tell.
+row_id: of table_name; NULL for what is no row, or has no id. Details name ids and times, no customer''s data. Hours, notice, grid and horizon are no part of it: raw writers and staff may break those.
 Reads as the tables'' owner; revoked from PUBLIC. Errors: 42P01, 42703, 42804 when a table or column is missing or of another type; 22004.';
 
 -- ---------------------------------------------------------------------------
@@ -1329,7 +1432,7 @@ COMMENT ON FUNCTION guard_before() IS
 CREATE FUNCTION guard_after() RETURNS trigger
 AS 'MODULE_PATHNAME', 'booking_guard_after' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION guard_after() IS
-'Row trigger of appointments: makes sure, under the barber''s lock, that the row which was really stored overlaps no other (23P01).';
+'Row trigger of appointments: makes sure that the row which was really stored overlaps no other (23P01).';
 
 CREATE FUNCTION appointment_changed() RETURNS trigger
 AS 'MODULE_PATHNAME', 'booking_appointment_changed' LANGUAGE C VOLATILE

@@ -79,7 +79,8 @@ $$;
 -- The same of many statements, each with its name.
 CREATE FUNCTION test.found_each(VARIADIC statements text[])
 RETURNS TABLE (n bigint, by text, check_name text, table_name text, row_id bigint, detail text) LANGUAGE sql AS $$
-SELECT n, f.* FROM unnest(statements) WITH ORDINALITY s (statement, n) LEFT JOIN LATERAL test.found(statement) f ON true ORDER BY n
+SELECT n, f.by, f.check_name, f.table_name, f.row_id, f.detail
+FROM unnest(statements) WITH ORDINALITY s (statement, n) LEFT JOIN LATERAL test.found(statement) WITH ORDINALITY f ON true ORDER BY n, f.ordinality
 $$;
 -- Without damage there is nothing.
 SELECT * FROM test.found('SELECT 1');
@@ -113,6 +114,114 @@ SELECT * FROM test.found_each(
 	$$INSERT INTO booking.appointments (barber_id, service_id, starts_at, ends_at, busy_from, busy_until, status)
 	SELECT 32001, 32001, '2026-03-02 12:00Z', '2026-03-02 13:00Z', '2026-03-02 12:00Z', '2026-03-02 13:00Z', s
 	FROM unnest(ARRAY['cancelled', 'expired', 'completed', 'no_show']) s$$);
+
+-- ---------------------------------------------------------------------------
+-- Beyond a limit
+-- ---------------------------------------------------------------------------
+
+-- Raw writers are not bound by limits, so triggers have no part in this.  Shop 32002 has limits, in New York: 2 active appointments a customer,
+-- 2 a day with barber 32011, nobody in two places at once; it is 07:00 there.  Shop 32003 has none.
+SAVEPOINT limits;
+INSERT INTO booking.shops (id, name, time_zone, max_active_per_user, prevent_user_overlap) VALUES
+	(32002, 'Limited', 'America/New_York', 2, true), (32003, 'Unlimited', 'America/New_York', NULL, false);
+INSERT INTO booking.barbers (id, shop_id, name, max_per_day) VALUES (32011, 32002, 'Day', 2), (32012, 32002, 'One', NULL), (32013, 32002, 'Two', NULL),
+	(32014, 32002, 'Three', NULL), (32015, 32003, 'Else', NULL), (32016, 32003, 'Other', NULL);
+INSERT INTO booking.users (id, email) SELECT n, 'u' || n || '@example.org' FROM generate_series(32003, 32005) n;
+-- An appointment of an hour, unless it says otherwise.
+CREATE FUNCTION test.put(id bigint, barber bigint, customer bigint, at timestamptz, status text DEFAULT 'confirmed', until timestamptz DEFAULT NULL,
+	hold timestamptz DEFAULT NULL, part_of bigint DEFAULT NULL, visit bigint DEFAULT NULL, overrides text[] DEFAULT NULL) RETURNS void LANGUAGE sql AS $$
+INSERT INTO booking.appointments (id, barber_id, service_id, user_id, starts_at, ends_at, busy_from, busy_until, status, hold_expires_at, part_of, visit_id, overrides)
+SELECT $1, $2, 32001, $3, $4, u, $4, u, $5, $7, $8, $9, $10 FROM (SELECT coalesce($6, $4 + interval '1 hour')) t (u)
+$$;
+
+-- Customer 32003 has two active ones with barber 32012.
+SELECT test.put(32201, 32012, 32003, '2026-03-03 10:00Z'), test.put(32202, 32012, 32003, '2026-03-04 10:00Z');
+SELECT * FROM test.found('SELECT 1');
+-- 1: a third; 2: also with another barber of the shop, and as an open hold; 3: whatever else staff overrode; 4: in a minute it is over.
+SELECT * FROM test.found_each(
+	$$SELECT test.put(32203, 32012, 32003, '2026-03-05 10:00Z')$$,
+	$$SELECT test.put(32203, 32013, 32003, '2026-03-05 10:00Z', 'pending', hold => '2026-03-01 12:00:01Z')$$,
+	$$SELECT test.put(32203, 32012, 32003, '2026-03-05 10:00Z', overrides => '{hours,notice}')$$,
+	$$SELECT test.put(32203, 32012, 32003, '2026-03-01 11:01Z', 'checked_in')$$,
+	-- 5: a limit that was lowered; 6: two too many
+	'UPDATE booking.shops SET max_active_per_user = 1 WHERE id = 32002',
+	$$SELECT test.put(32203, 32012, 32003, '2026-03-05 10:00Z'), test.put(32204, 32012, 32003, '2026-03-06 10:00Z')$$,
+	-- 7: one that staff meant does not make room for others
+	$$SELECT test.put(32203, 32012, 32003, '2026-03-05 10:00Z', overrides => '{limits}'), test.put(32204, 32012, 32003, '2026-03-06 10:00Z')$$);
+-- None: what is not live, or over; 3: a hold that ran out; 4: a part; 5: another shop's; 6: another's, and nobody's; 7: an override; 8: no limit.
+SELECT * FROM test.found_each(
+	$$SELECT test.put(32210 + n, 32012, 32003, '2026-03-05 10:00Z', s) FROM unnest('{cancelled,expired,completed,no_show}'::text[]) WITH ORDINALITY u (s, n)$$,
+	$$SELECT test.put(32203, 32012, 32003, '2026-03-01 11:00Z')$$,
+	$$SELECT test.put(32203, 32012, 32003, '2026-03-05 10:00Z', 'pending', hold => '2026-03-01 12:00Z')$$,
+	$$SELECT test.put(32203, 32012, 32003, '2026-03-05 10:00Z', part_of => 32202)$$,
+	$$SELECT test.put(32203 + n, 32015, 32003, '2026-03-05 10:00Z'::timestamptz + n * interval '1 day') FROM generate_series(0, 3) n$$,
+	$$SELECT test.put(32203 + n, 32012, CASE WHEN n < 2 THEN 32004 END, '2026-03-05 10:00Z'::timestamptz + n * interval '1 day') FROM generate_series(0, 4) n$$,
+	$$SELECT test.put(32203, 32012, 32003, '2026-03-05 10:00Z', overrides => '{notice,limits}')$$,
+	$$SELECT test.put(32203, 32012, 32003, '2026-03-05 10:00Z'); UPDATE booking.shops SET max_active_per_user = NULL$$);
+
+-- Barber 32011 has a walk-in at 23:00 on the 3rd, which is the 4th in London, and is done with one of 20:00.
+SELECT test.put(32221, 32011, NULL, '2026-03-03 23:00-05'), test.put(32222, 32011, NULL, '2026-03-03 20:00-05', 'completed');
+SELECT * FROM test.found('SELECT 1');
+-- 1: a third; 2: that is done, too; 3: a limit that was lowered; 4: a day that is over, to verify(true) alone; 5: today, also what is over.
+SELECT * FROM test.found_each(
+	$$SELECT test.put(32223, 32011, NULL, '2026-03-03 21:00-05')$$,
+	$$SELECT test.put(32223, 32011, NULL, '2026-03-03 00:00-05', 'completed')$$,
+	'UPDATE booking.barbers SET max_per_day = 1 WHERE id = 32011',
+	$$SELECT test.put(32223 + n, 32011, NULL, '2026-02-03 10:00Z'::timestamptz + n * interval '1 hour', s) FROM unnest('{completed,confirmed,checked_in}'::text[]) WITH ORDINALITY u (s, n)$$,
+	$$SELECT test.put(32223 + n, 32011, NULL, '2026-03-01 05:00Z'::timestamptz + n * interval '1 hour', 'completed') FROM generate_series(0, 2) n$$);
+-- None: the next day; 2: what does not count; 3: a hold that ran out; 4: a part; 5: another barber; 6: an override; 7: no limit; 8: yesterday and today.
+SELECT * FROM test.found_each(
+	$$SELECT test.put(32223, 32011, NULL, '2026-03-04 00:00-05'), test.put(32224, 32011, NULL, '2026-03-02 23:59-05', until => '2026-03-03 00:30-05')$$,
+	$$SELECT test.put(32223 + n, 32011, NULL, '2026-03-03 21:00-05', s) FROM unnest('{cancelled,expired,no_show}'::text[]) WITH ORDINALITY u (s, n)$$,
+	$$SELECT test.put(32223, 32011, NULL, '2026-03-03 21:00-05', 'pending', hold => '2026-03-01 12:00Z')$$,
+	$$SELECT test.put(32223, 32011, NULL, '2026-03-03 21:00-05', part_of => 32221)$$,
+	$$SELECT test.put(32223, 32012, NULL, '2026-03-03 21:00-05')$$,
+	$$SELECT test.put(32223, 32011, NULL, '2026-03-03 21:00-05', overrides => '{limits}')$$,
+	$$SELECT test.put(32223, 32011, NULL, '2026-03-03 21:00-05'); UPDATE booking.barbers SET max_per_day = NULL$$,
+	$$SELECT test.put(32223 + n, 32011, NULL, '2026-03-01 02:00Z'::timestamptz + n * interval '1 hour', 'completed') FROM generate_series(1, 4) n$$);
+-- 1: a time zone with a summer: the third is on July 2.  2: a zone that is none;
+-- 3: a start that has no local time.
+SELECT * FROM test.found_each(
+	$$UPDATE booking.shops SET time_zone = 'Europe/Berlin' WHERE id = 32002; SELECT test.put(32223 + n, 32011, NULL, '2026-07-01 19:30Z'::timestamptz + n * interval '1 hour') FROM generate_series(1, 3) n$$,
+	$$UPDATE booking.shops SET time_zone = 'Europe/Atlantis' WHERE id = 32002$$,
+	$$UPDATE booking.shops SET time_zone = 'Pacific/Kiritimati' WHERE id = 32002; SELECT test.put(32223, 32011, NULL, '294276-12-31 20:00Z')$$);
+
+-- Customer 32004 is with barber 32012 from 10:00 to 11:00.
+SELECT test.put(32240, 32012, 32004, '2026-03-06 10:00Z');
+UPDATE booking.shops SET max_active_per_user = NULL;
+SELECT * FROM test.found('SELECT 1');
+-- 1: with another barber; 2: the one that begins later is named, whichever was booked first; 3: in a visit with yet another; 4: one's first part, or
+-- 5: second; 6: two within a long one; 7: aside of a visit; 8: an open hold.
+SELECT * FROM test.found_each(
+	$$SELECT test.put(32241, 32013, 32004, '2026-03-06 10:30Z')$$,
+	$$SELECT test.put(32231, 32013, 32004, '2026-03-06 10:59Z')$$,
+	$$SELECT test.put(32241, 32013, 32004, '2026-03-06 10:30Z', visit => 32241), test.put(32242, 32014, 32004, '2026-03-06 11:00Z', visit => 32241)$$,
+	$$SELECT test.put(32241, 32013, 32004, '2026-03-06 10:30Z', visit => 32241), test.put(32242, 32013, 32004, '2026-03-06 12:00Z', visit => 32241, part_of => 32241)$$,
+	$$SELECT test.put(32241, 32013, 32004, '2026-03-06 08:30Z', visit => 32241), test.put(32242, 32013, 32004, '2026-03-06 10:30Z', visit => 32241, part_of => 32241)$$,
+	$$SELECT test.put(32241, 32013, 32004, '2026-03-06 09:00Z', until => '2026-03-06 13:00Z'), test.put(32242, 32014, 32004, '2026-03-06 11:30Z')$$,
+	$$SELECT test.put(32241, 32012, 32004, '2026-03-07 10:00Z', visit => 32241), test.put(32242, 32013, 32004, '2026-03-07 10:00Z', visit => 32241, until => '2026-03-07 13:00Z'),
+		test.put(32243, 32014, 32004, '2026-03-07 12:00Z'), test.put(32244, 32012, 32004, '2026-03-07 12:30Z', visit => 32241)$$,
+	$$SELECT test.put(32241, 32013, 32004, '2026-03-06 10:30Z', 'pending', hold => '2026-03-01 12:00:01Z')$$,
+	-- 9: at a shop that does not mind, but was there first; 10: over, to verify(true) alone
+	$$SELECT test.put(32231, 32015, 32004, '2026-03-06 10:30Z')$$,
+	$$SELECT test.put(32241, 32012, 32004, '2026-02-06 10:00Z'), test.put(32242, 32013, 32004, '2026-02-06 10:00Z')$$);
+-- None: touching; 2: not live; 3: a hold that ran out; 4: the same visit; 5: one's parts; 6: another's, and walk-ins; 7 and 8: an override, of either;
+-- 9: later, at a shop that does not mind; 10: moved there later; 11: both are there; 12: in a gap; 13: nobody minds.
+SELECT * FROM test.found_each(
+	$$SELECT test.put(32241, 32013, 32004, '2026-03-06 11:00Z'), test.put(32242, 32013, 32004, '2026-03-06 09:00Z')$$,
+	$$SELECT test.put(32241 + n, 32013, 32004, '2026-03-06 10:30Z', s) FROM unnest('{cancelled,expired,completed,no_show}'::text[]) WITH ORDINALITY u (s, n)$$,
+	$$SELECT test.put(32241, 32013, 32004, '2026-03-06 10:30Z', 'pending', hold => '2026-03-01 12:00Z')$$,
+	$$SELECT test.put(32241 + n, 32012 + n, 32004, '2026-03-07 10:00Z', visit => 32241) FROM generate_series(0, 2) n$$,
+	$$SELECT test.put(32241, 32013, 32004, '2026-03-06 10:30Z', part_of => 32240)$$,
+	$$SELECT test.put(32241, 32013, 32005, '2026-03-06 10:30Z'), test.put(32242, 32014, NULL, '2026-03-06 10:30Z'), test.put(32243, 32015, NULL, '2026-03-06 10:30Z')$$,
+	$$SELECT test.put(32241, 32013, 32004, '2026-03-06 10:30Z', overrides => '{limits}')$$,
+	$$SELECT test.put(32241, 32013, 32004, '2026-03-06 09:30Z', overrides => '{limits}')$$,
+	$$SELECT test.put(32241, 32015, 32004, '2026-03-06 10:30Z')$$,
+	$$SELECT test.put(32231, 32015, 32004, '2026-03-06 10:30Z'); UPDATE booking.appointments SET updated_at = created_at + interval '1 second' WHERE id = 32231$$,
+	$$SELECT test.put(32241, 32015, 32004, '2026-03-07 10:30Z'), test.put(32242, 32016, 32004, '2026-03-07 10:30Z')$$,
+	$$SELECT test.put(32241, 32013, 32004, '2026-03-06 09:00Z', visit => 32241), test.put(32242, 32013, 32004, '2026-03-06 11:00Z', visit => 32241, part_of => 32241)$$,
+	$$SELECT test.put(32241, 32013, 32004, '2026-03-06 10:30Z'); UPDATE booking.shops SET prevent_user_overlap = false$$);
+ROLLBACK TO limits;
 
 -- ---------------------------------------------------------------------------
 -- Rules of a row
@@ -168,7 +277,7 @@ FROM booking.table_rules() r,
 LATERAL test.found(format('UPDATE booking.%I SET %I = 99999 WHERE ctid = (SELECT ctid FROM (SELECT ctid, to_jsonb(t) AS j FROM booking.%1$I t) t
 	WHERE j ->> %2$L IS NOT NULL AND coalesce((j ->> ''id'')::bigint BETWEEN 32000 AND 32999, true) ORDER BY (j ->> ''id'')::bigint, j::text LIMIT 1)',
 	r.on_table, r.definition)) f
-WHERE r.kind = 'reference' ORDER BY r.on_table COLLATE "C", r.definition COLLATE "C";
+WHERE r.kind = 'reference' ORDER BY r.on_table COLLATE "C", r.definition COLLATE "C", f.check_name COLLATE "C";
 -- A head that is gone.
 SELECT by, check_name, table_name, row_id IS NOT NULL AS has_row FROM test.found(format('DELETE FROM booking.appointments WHERE id = %s', :part));
 
@@ -206,7 +315,8 @@ SELECT n, by, check_name, table_name, detail FROM test.found_each(
 CREATE FUNCTION test.behind(index regclass, statement text) RETURNS text LANGUAGE sql AS $$
 SELECT format('UPDATE pg_index SET indisready = false WHERE indexrelid = %1$s; %2$s; UPDATE pg_index SET indisready = true WHERE indexrelid = %1$s', index::oid, statement)
 $$;
-SELECT * FROM test.found_each(
+-- The plan decides whether verify() without "deep" reads such an index: only what verify(true) finds is shown.
+SELECT n, by IS NOT NULL AS found, check_name, table_name, row_id, detail FROM test.found_each(
 	test.behind('booking.idx_appointments_idempotency_key', $$UPDATE booking.appointments SET idempotency_key = 'a32001' WHERE id = 32002$$),
 	test.behind('booking.appointments_pkey', $$INSERT INTO booking.appointments (id, barber_id, service_id, starts_at, ends_at, busy_from, busy_until)
 		VALUES (32003, 32002, 32001, '2026-03-02 15:00Z', '2026-03-02 16:00Z', '2026-03-02 15:00Z', '2026-03-02 16:00Z')$$),
@@ -216,7 +326,14 @@ SELECT * FROM test.found_each(
 		VALUES (32100, 32002, 32001, '2026-03-02 15:00Z', '2026-03-02 16:00Z', '2026-03-02 15:00Z', '2026-03-02 16:00Z')$$),
 	-- an overlap that only the table knows of
 	test.behind('booking.idx_appointments_availability_check', $$INSERT INTO booking.appointments (id, barber_id, service_id, starts_at, ends_at, busy_from, busy_until)
-		VALUES (32100, 32001, 32001, '2026-03-02 12:00Z', '2026-03-02 13:00Z', '2026-03-02 12:00Z', '2026-03-02 13:00Z')$$));
+		VALUES (32100, 32001, 32001, '2026-03-02 12:00Z', '2026-03-02 13:00Z', '2026-03-02 12:00Z', '2026-03-02 13:00Z')$$),
+	-- in an index so bloated that another one is cheaper to read
+	format($$INSERT INTO booking.appointments (id, barber_id, service_id, starts_at, ends_at, busy_from, busy_until)
+		SELECT 40000 + n, 32002, 32001, at, at + interval '1 minute', at, at + interval '1 minute' FROM generate_series(1, 5000) n, LATERAL (SELECT timestamptz '2026-03-03 00:00Z' + n * interval '1 minute') t (at);
+		DELETE FROM booking.appointments WHERE id BETWEEN 40001 AND 45000; CREATE INDEX test_small ON booking.appointments (barber_id); %s$$,
+		test.behind('booking.idx_appointments_availability_check', $$INSERT INTO booking.appointments (id, barber_id, service_id, starts_at, ends_at, busy_from, busy_until)
+		VALUES (32100, 32002, 32001, '2026-03-02 15:00Z', '2026-03-02 16:00Z', '2026-03-02 15:00Z', '2026-03-02 16:00Z')$$)))
+WHERE by IS NULL OR by ~ 'deep';
 
 -- ---------------------------------------------------------------------------
 -- What should see to all that
