@@ -65,7 +65,7 @@ $$;
 SELECT pg_temp.reads('SELECT * FROM booking.available_slots(16001, ''2026-03-02'', ''2026-03-31'')');
 SELECT pg_temp.reads('SELECT * FROM booking.get_barber_availability(16001, ''2026-03-02'')');
 
--- The guard looks into the same index, for book_slot and for raw writers: without and under the lock.
+-- The guard looks into the same index, for book_slot and for raw writers: before a row is stored and afterwards.
 SELECT pg_temp.scans('idx_appointments_availability_check', 'SELECT booking.book_slot(16001, 16001, 16001, ''2026-03-02 10:00Z'')') > 0 AS book_slot,
 	pg_temp.scans('idx_appointments_availability_check', 'INSERT INTO booking.appointments (id, barber_id, service_id, starts_at, ends_at)
 		VALUES (16001, 16002, 16002, ''2026-03-02 11:00Z'', ''2026-03-02 12:00Z'')') > 0 AS raw_insert;

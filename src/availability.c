@@ -28,7 +28,7 @@ typedef struct Search
 {
 	Offer	   *offers;
 	int			offer_count;
-	int64		head_id;		/* of an appointment to be moved; or 0 */
+	const Moved *moved;			/* an appointment to be moved; or NULL */
 	BusyReader *reader;
 } Search;
 
@@ -92,7 +92,7 @@ begin_search(FunctionCallInfo fcinfo, int barber_arg, Search *search)
 
 	search->offers = palloc(Max(barber_count, 1) * sizeof(Offer));
 	search->offer_count = 0;
-	search->head_id = 0;
+	search->moved = NULL;
 	for (int i = 0; i < barber_count; i++)
 	{
 		Offer	   *offer = &search->offers[search->offer_count];
@@ -166,7 +166,7 @@ typedef struct Head
 {
 	Scope		scope;
 	bool		is_found;
-	int64		id;
+	Moved		moved;			/* its status is that of the row read last */
 } Head;
 
 static void
@@ -174,28 +174,39 @@ read_head(HeapTuple row, TupleDesc desc, void *state)
 {
 	Head	   *head = state;
 	bool		isnull;
-	int64		part_of = DatumGetInt64(row_value(row, desc, APPOINTMENTS,
-												  APPT_PART_OF, &isnull));
+	Datum		status = row_value(row, desc, APPOINTMENTS, APPT_STATUS,
+								   &isnull);
+	int64		part_of;
 
+	head->moved.status = isnull ? "" : TextDatumGetCString(status);
+	part_of = DatumGetInt64(row_value(row, desc, APPOINTMENTS, APPT_PART_OF,
+									  &isnull));
 	if (!isnull)
-		head->id = part_of;
+		head->moved.head_id = part_of;
 	head->is_found = scope_covers(&head->scope, row, desc);
 }
 
 /*
- * The first part of the appointment that is to be moved.
+ * The appointment that is to be moved, whichever of its parts is named.
  */
-static int64
-find_head(int64 appointment_id)
+static Moved *
+find_moved(int64 appointment_id)
 {
-	Head		head = {.id = appointment_id};
+	Head	   *head = palloc0(sizeof(Head));
 	Refusal		refusal;
+	int64		read_id;
 
-	find_scope(&head.scope);
-	scan_rows_by_key(APPOINTMENTS, appointment_id, GetActiveSnapshot(),
-					 read_head, &head);
-	if (head.is_found)
-		return head.id;
+	head->moved.head_id = appointment_id;
+	find_scope(&head->scope);
+	do
+	{
+		read_id = head->moved.head_id;
+		head->is_found = false;
+		scan_rows_by_key(APPOINTMENTS, read_id, GetActiveSnapshot(),
+						 read_head, head);
+	} while (head->is_found && head->moved.head_id != read_id);
+	if (head->is_found)
+		return &head->moved;
 	refuse(&refusal, NOT_FOUND, "There is no appointment " INT64_FORMAT ".",
 		   appointment_id);
 	raise_refusal("request", &refusal);
@@ -209,7 +220,7 @@ MEASURED_FUNCTION(booking_available_slots, OP_AVAILABLE_SLOTS)
 {
 	DateADT		from_date;
 	DateADT		to_date;
-	int64		head_id;
+	Moved	   *moved;
 	Search		search;
 	StartList	starts = {0};
 	SlotArray	array = {0};
@@ -218,10 +229,10 @@ MEASURED_FUNCTION(booking_available_slots, OP_AVAILABLE_SLOTS)
 	require_argument(fcinfo, 0, "service_id");
 	require_argument(fcinfo, 1, "from_date");
 	read_date_range(fcinfo, 1, 2, &from_date, &to_date);
-	head_id = PG_ARGISNULL(4) ? 0 : find_head(PG_GETARG_INT64(4));
+	moved = PG_ARGISNULL(4) ? NULL : find_moved(PG_GETARG_INT64(4));
 	result_begin(fcinfo, &result);
 	begin_search(fcinfo, 3, &search);
-	search.head_id = head_id;
+	search.moved = moved;
 	for (int i = 0; i < search.offer_count; i++)
 	{
 		Offer	   *offer = &search.offers[i];
@@ -229,7 +240,7 @@ MEASURED_FUNCTION(booking_available_slots, OP_AVAILABLE_SLOTS)
 
 		CHECK_FOR_INTERRUPTS();
 		offer_window(offer, from_date, to_date, &window);
-		offer_starts(offer, search.reader, search.head_id, &window,
+		offer_starts(offer, search.reader, search.moved, &window,
 					 &starts);
 		add_slots(&array, offer, &starts);
 	}

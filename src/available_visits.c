@@ -264,7 +264,7 @@ read_starts(Search *search, DateADT from_date, DateADT to_date,
 
 		CHECK_FOR_INTERRUPTS();
 		offer_window(&chair->offer, from_date, to_date, &window);
-		offer_starts(&chair->offer, search->reader, 0, &window,
+		offer_starts(&chair->offer, search->reader, NULL, &window,
 					 &chair->starts);
 		for (int i = 0; i < chair->starts.count; i++)
 			add_start(starts, chair->starts.starts[i].at, 1);
@@ -283,9 +283,9 @@ read_chair(Search *search, Chair *chair)
 	if (chair->is_read)
 		return;
 	CHECK_FOR_INTERRUPTS();
-	read_agenda(&chair->offer, search->reader, 0, &search->window,
+	read_agenda(&chair->offer, search->reader, NULL, &search->window,
 				&chair->agenda);
-	count_days(&chair->offer, 0, search->window.from, search->window.until,
+	count_days(&chair->offer, NULL, search->window.from, search->window.until,
 			   &chair->days);
 	chair->is_read = true;
 }

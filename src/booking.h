@@ -32,6 +32,8 @@
 #include "utils/snapshot.h"
 #include "utils/tuplestore.h"
 
+#include "compat.h"
+
 #define BOOKING_SCHEMA "booking"
 
 /* ---- booking.c: the settings ---- */
@@ -42,6 +44,7 @@ extern TimestampTz booking_clock(void);
 extern bool booking_user_id(int64 *user_id);
 extern bool booking_shop_id(int64 *shop_id);
 extern bool booking_is_tracked(void);
+extern bool booking_leaf_scan(void);
 extern Size booking_cache_size(void);
 
 /* ---- reasons.c: why something is refused ---- */
@@ -79,6 +82,7 @@ extern const char *reason_name(Reason reason);
 extern Reason reason_of_sqlstate(int sqlstate);
 extern bool refuse(Refusal *refusal, Reason reason, const char *detail,...)
 			pg_attribute_printf(3, 4);
+extern void keep_refusal(Refusal *refusal, MemoryContext context);
 extern char *refusal_detail(const Refusal *refusal);
 extern _Noreturn void raise_refusal(const char *action,
 									const Refusal *refusal);
@@ -368,6 +372,10 @@ extern uint64 catalog_shape_generation(void);
 extern Oid	catalog_table_id(TableId table);
 extern Relation catalog_open(TableId table, LOCKMODE lockmode);
 extern Relation catalog_open_index(IndexId index, LOCKMODE lockmode);
+extern void catalog_freeze(bool is_frozen);
+extern Oid	catalog_index_id(IndexId index);
+extern bool catalog_index_is_unique(IndexId index);
+extern bool catalog_index_serves(IndexId index, Snapshot snapshot);
 extern _Noreturn void catalog_raise_unfit(IndexId index);
 extern AttrNumber catalog_column(TableId table, int column);
 extern int64 catalog_next_appointment_id(void);
@@ -382,7 +390,7 @@ extern int	scan_rows(TableId table, int column, int64 key, IndexId index,
 extern int	scan_rows_by_key(TableId table, int64 value, Snapshot snapshot,
 							 RowCallback callback, void *state);
 
-/* ---- leaves.c: leaf pages of the availability index ---- */
+/* ---- general_scan.c: the availability index, by the server's scan ---- */
 
 typedef struct LeafEntry
 {
@@ -390,6 +398,17 @@ typedef struct LeafEntry
 	TimestampTz expires_at;		/* of a hold; DT_NOEND: never */
 	ItemPointerData row;
 } LeafEntry;
+
+extern bool general_is_possible(Relation index);
+extern struct IndexScanDescData *general_begin(Relation appointments,
+											   Relation index,
+											   Snapshot snapshot,
+											   int64 barber_id,
+											   TimestampTz after,
+											   TimestampTz before);
+extern bool general_next(struct IndexScanDescData *scan, LeafEntry *entry);
+
+/* ---- leaves.c: leaf pages of the availability index ---- */
 
 /* Those of a range that one page has, by busy.from */
 typedef struct LeafEntries
@@ -559,10 +578,20 @@ typedef struct GroupList
 	int			capacity;
 } GroupList;
 
+/*
+ * An appointment that is to be moved.  The rows that move are its head and the
+ * parts that have the head's status: any other part is in the way.
+ */
+typedef struct Moved
+{
+	int64		head_id;
+	const char *status;
+} Moved;
+
 /* What busy_read() is to tell apart; its index alone cannot */
 typedef struct BusyFilter
 {
-	int64		head_id;		/* this appointment's rows are left out; or 0 */
+	const Moved *moved;			/* whose rows are left out; or NULL */
 	int64		service_id;		/* whose groups are listed too; or 0 */
 	GroupList	groups;
 } BusyFilter;
@@ -575,7 +604,7 @@ typedef struct BusyReader
 	Relation	appointments;
 	Relation	index;
 	Snapshot	snapshot;
-	LeafScan   *leaves;
+	LeafScan   *leaves;			/* NULL: the index does not serve the snapshot */
 	struct IndexFetchTableData *fetch; /* NULL until a row is looked at */
 	TupleTableSlot *slot;
 	Buffer		vm_buffer;
@@ -585,7 +614,6 @@ typedef struct BusyReader
 } BusyReader;
 
 extern Datum appointment_value(TupleTableSlot *row, int column, bool *isnull);
-extern int64 appointment_head(TupleTableSlot *row);
 extern bool status_is_live(const char *status, TimestampTz expires_at);
 extern void busy_start(BusyReader *reader, Relation appointments,
 					   Relation index, Snapshot snapshot);
@@ -601,58 +629,83 @@ extern void scan_appointments(int64 barber_id, TimestampTz from,
 							  TimestampTz until, RowCallback callback,
 							  void *state);
 
-/* ---- probe.c: what is there now, committed or not ---- */
+/* ---- versions.c: update chains ---- */
+
+extern bool version_follow(Relation rel, const ItemPointerData *entry,
+						   Snapshot dirty, TupleTableSlot *row);
+extern bool version_next(Relation rel, TupleTableSlot *version,
+						 Snapshot dirty, TupleTableSlot *row);
+
+/* ---- probe.c: dirty looks at rows, committed or in progress ---- */
 
 typedef enum ProbeResult
 {
 	PROBE_FREE, PROBE_TAKEN, PROBE_IN_PROGRESS
 } ProbeResult;
 
+/* Who is still writing a row */
 typedef struct Holder
 {
-	TransactionId xid;			/* the transaction to wait for */
-	uint32		speculative_token;	/* or, if set, its insertion */
+	TransactionId xid;			/* to wait for; invalid: look again at once */
+	uint32		speculative_token;	/* if set, wait for this insertion only */
+	bool		is_deleter;		/* the row goes away when it commits */
 } Holder;
 
-/* Whose overlap is asked for */
+/* Ids of rows */
+typedef struct IdList
+{
+	const int64 *ids;
+	int			count;
+} IdList;
+
+/* Whose overlap is looked for */
 typedef struct Occupant
 {
 	int64		barber_id;
 	Span		busy;
-	bool		has_id;
-	int64		id;				/* the appointment's own: never in its way */
-	int64		head_id;		/* nor are its other parts, if this is set */
+	IdList		own;			/* rows that are never in its way */
+	ItemPointerData stored;		/* its own version, if it is stored */
+	const char *key;			/* its key, if it is in the index; or NULL */
 	int64		service_id;		/* with starts_at: whose seats are counted */
 	TimestampTz starts_at;
 } Occupant;
 
-/* Rows that count towards a number: committed, and in progress elsewhere */
+/* A version of a row that counts towards a number */
+typedef struct Counted
+{
+	int64		id;
+	bool		is_committed;
+	Holder		holder;			/* if it is not */
+} Counted;
+
 typedef struct Tally
 {
-	int			committed;
-	int			in_progress;
-	Holder		youngest;		/* of those in progress */
-	int64	   *ids;			/* of all of them */
+	Counted    *rows;
+	int			count;
 	int			capacity;
 } Tally;
 
-typedef void (*DirtyCallback) (TupleTableSlot *row, ProbeResult state,
-							   const Holder *holder, void *arg);
+typedef void (*VersionCallback) (TupleTableSlot *row, ProbeResult state,
+								 const Holder *holder, void *arg);
 
+extern Snapshot probe_register_snapshot(void);
+extern bool id_is_listed(const IdList *list, int64 id);
+extern TransactionId holder_age(const Holder *holder);
 extern void tally_row(Tally *tally, int64 id, ProbeResult state,
 					  const Holder *holder);
-extern ProbeResult tally_result(const Tally *tally, int most, Holder *holder);
+extern ProbeResult tally_result(Tally *tally, int most, Holder *holder);
 extern ProbeResult probe_overlap(Relation appointments, Relation index,
-								 const Occupant *occupant, Tally *seats,
-								 Holder *holder);
-extern ProbeResult probe_key(Relation appointments, Relation index,
-							 const char *key, TupleTableSlot *found,
-							 Holder *holder);
-extern void scan_user_dirty(Relation appointments, int64 user_id,
-							DirtyCallback callback, void *arg);
-extern void scan_barber_dirty(Relation appointments, int64 barber_id,
-							  TimestampTz from, TimestampTz until,
-							  DirtyCallback callback, void *arg);
+								 Snapshot snapshot, const Occupant *occupant,
+								 Tally *seats, Holder *holder);
+extern ProbeResult probe_key(Relation appointments, const char *key,
+							 TupleTableSlot *found, Holder *holder);
+extern void scan_user_versions(Relation appointments, Snapshot snapshot,
+							   int64 user_id, VersionCallback callback,
+							   void *arg);
+extern void scan_barber_versions(Relation appointments, Snapshot snapshot,
+								 int64 barber_id, TimestampTz from,
+								 TimestampTz until, VersionCallback callback,
+								 void *arg);
 
 /* ---- slots.c: open time, busy time and rules make slots ---- */
 
@@ -741,24 +794,26 @@ typedef struct DayCounts
 
 extern bool find_offer(Schedule *schedule, int64 barber_id, int64 service_id,
 					   Offer *offer, Refusal *refusal);
-extern void read_agenda(Offer *offer, BusyReader *reader, int64 head_id,
-						const DateWindow *window, Agenda *agenda);
+extern void read_agenda(Offer *offer, BusyReader *reader,
+						const Moved *moved, const DateWindow *window,
+						Agenda *agenda);
 extern bool agenda_fits(const Offer *offer, const Agenda *agenda,
 						TimestampTz starts_at);
-extern void count_days(const Offer *offer, int64 head_id, TimestampTz first,
-					   TimestampTz last, DayCounts *days);
+extern void count_days(const Offer *offer, const Moved *moved,
+					   TimestampTz first, TimestampTz last, DayCounts *days);
 extern int	days_left(const Offer *offer, const DayCounts *days,
 					  TimestampTz at);
 extern void offer_window(Offer *offer, DateADT from_date, DateADT to_date,
 						 DateWindow *window);
-extern void offer_starts(Offer *offer, BusyReader *reader, int64 head_id,
-						 const DateWindow *window, StartList *result);
+extern void offer_starts(Offer *offer, BusyReader *reader,
+						 const Moved *moved, const DateWindow *window,
+						 StartList *result);
 
 /* A start that check_start() is asked about */
 typedef struct StartCheck
 {
 	TimestampTz starts_at;
-	int64		head_id;		/* whose rows are not in the way; or 0 */
+	const Moved *moved;			/* whose rows are not in the way; or NULL */
 	int			overrides;
 	bool		is_continuation;	/* of a visit: the grid is not asked */
 	bool		guard_follows;	/* and judges appointments and limits */
@@ -769,27 +824,80 @@ extern bool check_start(Offer *offer, StartCheck *check, Refusal *refusal);
 
 /* ---- limits.c: how much one customer, or one day, may have ---- */
 
+/* A barber whose rows were met, and whether the limits' shop is its own */
+typedef struct KnownBarber
+{
+	int64		id;
+	bool		is_of_shop;
+} KnownBarber;
+
+typedef struct KnownBarbers
+{
+	KnownBarber *rows;
+	int			count;
+	int			capacity;
+} KnownBarbers;
+
 typedef struct Limits
 {
-	Schedule   *schedule;
-	Shop	   *shop;
+	int64		shop_id;
+	Zone		zone;			/* the shop's */
 	bool		has_user;
 	int64		user_id;
 	int			max_active;		/* per user; 0: no limit */
 	int			need;			/* appointments still to store, this one too */
 	bool		prevent_overlap;
 	Span		span;			/* when the user is there */
-	const SlotRule *rule;		/* whose parts, if taken, are the reason first */
+	const Part *parts;			/* of the service, if it has steps */
+	int			part_count;
 	int64		visit_id;		/* whose rows may overlap; or 0 */
-	int64		head_id;		/* whose rows do not count; or 0 */
+	IdList		own;			/* rows that do not count */
 	int64		barber_id;
 	int			max_per_day;	/* per barber; 0: no limit */
+	KnownBarbers *known;		/* so that none is read under a lock */
 } Limits;
 
 extern bool limits_bind_user(const Limits *limits);
 extern bool limits_bind(const Limits *limits);
+extern Limits *limits_of_part(const Limits *limits);
+extern void limits_of_row(const Limits *asked, bool has_user, int64 user_id,
+						  int64 barber_id, Limits *limits);
 extern ProbeResult probe_limits(Relation appointments, const Limits *limits,
-								Holder *holder, Refusal *refusal);
+								bool is_locked, Holder *holder,
+								Refusal *refusal);
+
+/* ---- occupation.c: what the guard reads of a row ---- */
+
+typedef enum Status
+{
+	STATUS_UNKNOWN,				/* the CHECK will refuse it */
+	STATUS_PENDING, STATUS_CONFIRMED, STATUS_CHECKED_IN,
+	STATUS_COMPLETED, STATUS_CANCELLED, STATUS_NO_SHOW, STATUS_EXPIRED,
+	STATUS_COUNT
+} Status;
+
+typedef struct Occupation
+{
+	bool		is_complete;	/* no NULL where NOT NULL will refuse it */
+	Status		status;
+	int64		id;
+	int64		barber_id;
+	int64		service_id;
+	bool		has_user;
+	int64		user_id;
+	TimestampTz starts_at;
+	Span		busy;
+	TimestampTz expires_at;		/* DT_NOEND: never */
+} Occupation;
+
+extern const char *status_name(Status status);
+extern void read_occupation(TupleTableSlot *row, Occupation *result);
+extern bool occupation_is_live(const Occupation *row);
+extern bool occupation_needs_look(const Occupation *row,
+								  const Occupation *old);
+extern void occupation_occupant(const Occupation *row, const IdList *own,
+								const char *key, Occupant *occupant);
+extern const char *key_of_row(TupleTableSlot *row);
 
 /* ---- guard.c: no two live appointments of a barber overlap ---- */
 
@@ -803,22 +911,48 @@ typedef struct Claim
 
 typedef enum ClaimResult
 {
-	CLAIM_GRANTED, CLAIM_REFUSED, CLAIM_REPEATED, CLAIM_IN_PROGRESS
+	CLAIM_GRANTED, CLAIM_REFUSED, CLAIM_REPEATED, CLAIM_IN_PROGRESS,
+	CLAIM_KEY_IN_USE			/* some unique index has the row's key */
 } ClaimResult;
 
+/*
+ * A row that one of our functions inserts or moves.  The triggers leave it to
+ * that function, or ask what it wants asked.
+ */
+typedef struct OwnWrite
+{
+	int64		id;
+	const Claim *claim;			/* of a move; NULL: an insert */
+	ClaimResult result;			/* what came of a move */
+	Holder		holder;
+	Refusal		refusal;
+	bool		is_settled;		/* an insert: the version at tid was judged */
+	ItemPointerData tid;
+	int			nest_level;
+	struct OwnWrite *outer;
+} OwnWrite;
+
 extern void guard_init(void);
+extern ClaimResult guard_look(Relation appointments, const Claim *claim,
+							  TupleTableSlot *repeated, Holder *holder,
+							  Refusal *refusal);
 extern ClaimResult guard_enter(Relation appointments, const Claim *claim,
-							   TupleTableSlot *repeated, Holder *holder,
-							   Refusal *refusal);
+							   bool is_move, TupleTableSlot *repeated,
+							   Holder *holder, Refusal *refusal);
+extern ClaimResult guard_settle(Relation appointments, const Claim *claim,
+								bool is_speculative, Holder *holder,
+								Refusal *refusal);
+extern void guard_leave(void);
 extern void guard_wait(const Holder *holder);
+extern ClaimResult guard_find_key(Relation appointments, const char *key,
+								  TupleTableSlot *found, Holder *holder);
 extern bool guard_await(Relation appointments, const Claim *claim);
 extern bool guard_verify(Relation appointments, const Claim *claim,
-						 TransactionId xid);
-extern bool guard_covers(const Claim *claim);
-extern void guard_name_row(int64 id);
-extern void guard_leave(void);
-extern bool guard_find_key(Relation appointments, const char *key,
-						   TupleTableSlot *found);
+						 bool gives_up_time);
+extern OwnWrite *guard_begin_write(int64 id, const Claim *claim);
+extern OwnWrite *guard_own_write(int64 id);
+extern bool guard_has_settled(HeapTuple stored);
+extern void guard_end_write(OwnWrite *write);
 
 /* ---- result.c: sets and rows as results ---- */
 
@@ -965,8 +1099,10 @@ typedef struct Draft
 	int			overrides_used;
 } Draft;
 
-extern void store_appointment(Relation appointments, const Draft *draft,
-							  TupleTableSlot *stored);
+extern ClaimResult store_appointment(Relation appointments,
+									 const Draft *draft, const Claim *claim,
+									 TupleTableSlot *stored, Holder *holder,
+									 Refusal *refusal);
 
 /* ---- assign.c: any barber ---- */
 
@@ -978,6 +1114,7 @@ extern int64 *assignment_order(Schedule *schedule, Service *service,
 typedef bool (*AttemptBody) (void *arg);
 
 extern bool attempt(AttemptBody body, void *arg);
+
 /* ---- decide.c: rules, guard and store make a booking ---- */
 
 typedef enum Decision
@@ -986,8 +1123,8 @@ typedef enum Decision
 } Decision;
 
 extern bool check_user(int64 user_id, Refusal *refusal);
-extern void limits_for(Schedule *schedule, const Offer *offer,
-					   const Request *request, Limits *limits);
+extern void limits_for(const Offer *offer, const Request *request,
+					   Limits *limits);
 extern bool breaks_limits(Relation appointments, const Limits *limits);
 extern Decision decide(Relation appointments, const Request *request,
 					   TupleTableSlot *appointment, Refusal *refusal,
@@ -1018,6 +1155,7 @@ typedef struct Booked
 	int			window_minutes; /* the shop's cancellation window */
 	int64		series_id;		/* or 0 */
 	const char *guest_name;		/* or NULL */
+	bool		overrides_limits;	/* was booked beyond a limit */
 	int64	   *part_ids;		/* of the parts that have its status */
 	int			part_count;
 	SpanList	busy;			/* theirs */

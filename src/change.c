@@ -7,9 +7,11 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "booking.h"
@@ -41,7 +43,8 @@ static OwnerQuery lock_query = {
 	" a.price_cents, a.version, a.status, a.starts_at, a.hold_expires_at,"
 	" (SELECT h.cancellation_window_minutes FROM booking.barbers b"
 	" JOIN booking.shops h ON h.id = b.shop_id WHERE b.id = a.barber_id),"
-	" a.busy_from, a.busy_until, a.series_id, a.guest_name, a.ends_at"
+	" a.busy_from, a.busy_until, a.series_id, a.guest_name, a.ends_at,"
+	" coalesce('limits' = ANY (a.overrides), false)"
 	" FROM booking.appointments a"
 	" WHERE a.id = (SELECT coalesce(part_of, id) FROM booking.appointments"
 	" WHERE id = $1)"
@@ -53,14 +56,23 @@ static OwnerQuery lock_query = {
 	.argtypes = {INT8OID}
 };
 
-/* Its columns */
+/* How many parts there are besides the head */
+static OwnerQuery count_parts_query = {
+	.sql = "SELECT FROM booking.appointments a"
+	" WHERE a.part_of = (SELECT coalesce(part_of, id)"
+	" FROM booking.appointments WHERE id = $1)",
+	.nargs = 1,
+	.argtypes = {INT8OID}
+};
+
+/* The columns of lock_query */
 enum
 {
 	LOCKED_ID = 1, LOCKED_BARBER_ID, LOCKED_SERVICE_ID, LOCKED_USER_ID,
 	LOCKED_VISIT_ID, LOCKED_SHOP_ID, LOCKED_PRICE, LOCKED_VERSION,
 	LOCKED_STATUS, LOCKED_STARTS_AT, LOCKED_HOLD_EXPIRES_AT, LOCKED_WINDOW,
 	LOCKED_BUSY_FROM, LOCKED_BUSY_UNTIL, LOCKED_SERIES_ID, LOCKED_GUEST_NAME,
-	LOCKED_ENDS_AT
+	LOCKED_ENDS_AT, LOCKED_OVERRIDES_LIMITS
 };
 
 static Datum
@@ -105,11 +117,13 @@ read_head(Booked *booked)
 	booked->guest_name = SPI_getvalue(SPI_tuptable->vals[0],
 									  SPI_tuptable->tupdesc,
 									  LOCKED_GUEST_NAME);
+	booked->overrides_limits =
+		DatumGetBool(locked_value(0, LOCKED_OVERRIDES_LIMITS, &isnull));
 }
 
 /*
- * Adds the parts that share the head's status; somebody may have changed one
- * by itself.
+ * Lists the parts that share the head's status, which are what a change is
+ * about; somebody may have changed one by itself.
  */
 static void
 read_parts(Booked *booked, int count)
@@ -129,6 +143,30 @@ read_parts(Booked *booked, int count)
 		spans_add(&booked->busy, locked_int8(i, LOCKED_BUSY_FROM),
 				  locked_int8(i, LOCKED_BUSY_UNTIL));
 	}
+}
+
+/*
+ * At REPEATABLE READ the query above does not see a part that was added after
+ * the transaction's snapshot, which would be left behind.
+ */
+static void
+require_all_parts(int64 id, int count)
+{
+	Datum		values[] = {Int64GetDatum(id)};
+	int			present;
+
+	if (!IsolationUsesXactSnapshot())
+		return;
+	PushActiveSnapshot(GetLatestSnapshot());
+	present = run_owner_query(&count_parts_query, values, NULL, true) + 1;
+	PopActiveSnapshot();
+	if (present != count)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access due to concurrent update"),
+				 errdetail("Parts were added to appointment " INT64_FORMAT " after the transaction's snapshot was taken.",
+						   id),
+				 errhint("Retry the transaction.")));
 }
 
 /*
@@ -158,6 +196,7 @@ lock_appointment(int64 id, Booked *booked, Refusal *refusal)
 		read_head(booked);
 		read_parts(booked, count);
 		MemoryContextSwitchTo(spi);
+		require_all_parts(id, count);
 	}
 	SPI_finish();
 	return count > 0 ||

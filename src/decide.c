@@ -101,25 +101,41 @@ check_rules(Schedule *schedule, const Request *request, int64 barber_id,
 	return true;
 }
 
+static void
+set_parts(const SlotRule *rule, TimestampTz starts_at, Limits *limits)
+{
+	Part	   *parts = palloc(rule_part_count(rule) * sizeof(Part));
+
+	for (int i = 0; i < rule_part_count(rule); i++)
+		rule_part(rule, i, starts_at, &parts[i]);
+	limits->parts = parts;
+	limits->part_count = rule_part_count(rule);
+}
+
 /*
- * The limits that the request is under.
+ * The limits that the request is under.  They point to nothing of the schedule,
+ * which a trigger may begin anew.
  */
 void
-limits_for(Schedule *schedule, const Offer *offer, const Request *request,
-		   Limits *limits)
+limits_for(const Offer *offer, const Request *request, Limits *limits)
 {
+	Shop	   *shop = offer->barber->shop;
+
 	memset(limits, 0, sizeof(*limits));
-	limits->schedule = schedule;
-	limits->shop = offer->barber->shop;
+	limits->shop_id = shop->id;
+	limits->zone = shop->zone;
 	limits->has_user = !request->is_walk_in;
 	limits->user_id = request->user_id;
-	limits->max_active = limits->shop->max_active_per_user;
+	limits->max_active = shop->max_active_per_user;
 	limits->need = request->need;
-	limits->prevent_overlap = limits->shop->prevent_user_overlap;
+	limits->prevent_overlap = shop->prevent_user_overlap;
 	limits->span.from = request->starts_at;
 	limits->span.until = request->starts_at + offer->rule.duration_us;
-	limits->rule = &offer->rule;
 	limits->visit_id = request->visit_id;
+	if (!limits_bind(limits) && offer->barber->max_per_day == 0)
+		return;
+	limits->known = palloc0(sizeof(KnownBarbers));
+	set_parts(&offer->rule, request->starts_at, limits);
 	limits->barber_id = offer->barber->id;
 	limits->max_per_day = offer->barber->max_per_day;
 }
@@ -134,7 +150,8 @@ breaks_limits(Relation appointments, const Limits *limits)
 	Refusal		refusal;
 
 	return limits_bind(limits) &&
-		probe_limits(appointments, limits, &holder, &refusal) != PROBE_FREE;
+		probe_limits(appointments, limits, false, &holder, &refusal) !=
+		PROBE_FREE;
 }
 
 /* ---- the rows ---- */
@@ -172,31 +189,31 @@ draft_part(const Request *request, const Offer *offer, int position,
 }
 
 /*
- * Lets the guard decide about one row, and stores it.
+ * What a row that is to be stored claims.
  */
-static Decision
-place(Relation appointments, Draft *draft, int capacity,
-	  const Limits *limits, const Request *request,
-	  TupleTableSlot *appointment, Refusal *refusal, Holder *holder)
+static void
+claim_of_draft(const Draft *draft, int capacity, const Limits *limits,
+			   Claim *claim)
 {
-	Claim		claim = {
-		.occupant = {
-			.barber_id = draft->barber_id,
-			.busy = draft->part.busy,
-			.service_id = draft->service_id,
-			.starts_at = draft->part.work.from
-		},
-		.capacity = capacity,
-		.key = draft->key,
-		.limits = limits
-	};
+	memset(claim, 0, sizeof(*claim));
+	claim->occupant.barber_id = draft->barber_id;
+	claim->occupant.busy = draft->part.busy;
+	claim->occupant.own = (IdList) {&draft->id, 1};
+	ItemPointerSetInvalid(&claim->occupant.stored);
+	claim->occupant.service_id = draft->service_id;
+	claim->occupant.starts_at = draft->part.work.from;
+	claim->capacity = capacity;
+	claim->key = draft->key;
+	claim->limits = limits;
+}
 
-	switch (guard_enter(appointments, &claim, appointment, holder, refusal))
+static Decision
+decision_of(ClaimResult result, const Request *request,
+			TupleTableSlot *appointment, Refusal *refusal)
+{
+	switch (result)
 	{
 		case CLAIM_GRANTED:
-			if (draft->id == 0)
-				draft->id = catalog_next_appointment_id();
-			store_appointment(appointments, draft, appointment);
 			return DECIDED_YES;
 		case CLAIM_REPEATED:
 			return is_same_request(request, appointment, refusal) ?
@@ -204,9 +221,33 @@ place(Relation appointments, Draft *draft, int capacity,
 		case CLAIM_REFUSED:
 			return DECIDED_NO;
 		case CLAIM_IN_PROGRESS:
+		case CLAIM_KEY_IN_USE:
 			break;
 	}
 	return DECIDE_AGAIN;
+}
+
+/*
+ * Lets the guard decide about one row, and stores it.
+ */
+static Decision
+place(Relation appointments, Draft *draft, int capacity,
+	  const Limits *limits, const Request *request,
+	  TupleTableSlot *appointment, Refusal *refusal, Holder *holder)
+{
+	Claim		claim;
+	ClaimResult result;
+
+	claim_of_draft(draft, capacity, limits, &claim);
+	result = guard_look(appointments, &claim, appointment, holder, refusal);
+	if (result == CLAIM_GRANTED)
+	{
+		if (draft->id == 0)
+			draft->id = catalog_next_appointment_id();
+		result = store_appointment(appointments, draft, &claim, appointment,
+								   holder, refusal);
+	}
+	return decision_of(result, request, appointment, refusal);
 }
 
 /*
@@ -226,40 +267,43 @@ typedef struct Parts
 } Parts;
 
 /*
- * Whether the first part is that of an earlier run of the request, which has
- * all the others too.
+ * Lets the guard decide about one part; "other" is for a row that is none of
+ * the result's.
  */
-static bool
-is_earlier_run(const Parts *parts)
+static ClaimResult
+try_part(Parts *parts, int position, bool is_to_be_stored,
+		 TupleTableSlot *other)
 {
-	bool		isnull;
+	const Draft *draft = &parts->drafts[position];
+	TupleTableSlot *row = position == 0 ? parts->appointment : other;
+	Claim		claim;
 
-	return DatumGetInt64(appointment_value(parts->appointment, APPT_ID,
-										   &isnull)) != parts->drafts[0].id;
+	claim_of_draft(draft, 1, position == 0 ? parts->limits :
+				   limits_of_part(parts->limits), &claim);
+	return is_to_be_stored ?
+		store_appointment(parts->appointments, draft, &claim, row,
+						  parts->holder, parts->refusal) :
+		guard_look(parts->appointments, &claim, row, parts->holder,
+				   parts->refusal);
 }
 
+/*
+ * Looks at all parts before the first is stored, so that nothing is stored in
+ * vain while another has to wait.
+ */
 static bool
 try_parts(void *arg)
 {
 	Parts	   *parts = arg;
 	TupleTableSlot *other = table_slot_create(parts->appointments, NULL);
+	ClaimResult result = CLAIM_GRANTED;
 
-	parts->decision = DECIDED_YES;
-	for (int i = 0; i < parts->count && parts->decision == DECIDED_YES; i++)
-	{
-		bool		is_head = i == 0;
-
-		if (i == 1 && is_earlier_run(parts))
-			break;
-
-		parts->decision = place(parts->appointments, &parts->drafts[i], 1,
-								is_head ? parts->limits : NULL,
-								parts->request,
-								is_head ? parts->appointment : other,
-								parts->refusal, parts->holder);
-	}
+	for (int i = 0; i < 2 * parts->count && result == CLAIM_GRANTED; i++)
+		result = try_part(parts, i % parts->count, i >= parts->count, other);
 	ExecDropSingleTupleTableSlot(other);
-	return parts->decision == DECIDED_YES;
+	parts->decision = decision_of(result, parts->request, parts->appointment,
+								  parts->refusal);
+	return result == CLAIM_GRANTED;
 }
 
 static Decision
@@ -270,14 +314,27 @@ place_parts(Relation appointments, Draft *drafts, int count,
 	Parts		parts = {
 		.appointments = appointments,
 		.request = request,
-		.limits = limits,
 		.drafts = drafts,
 		.count = count,
 		.appointment = appointment,
 		.refusal = refusal,
 		.holder = holder
 	};
+	Limits		of_all;
+	int64	   *ids = palloc(count * sizeof(int64));
 
+	for (int i = 0; i < count; i++)
+	{
+		if (drafts[i].id == 0)
+			drafts[i].id = catalog_next_appointment_id();
+		ids[i] = drafts[i].id;
+	}
+	if (limits != NULL)
+	{
+		of_all = *limits;
+		of_all.own = (IdList) {ids, count};
+		parts.limits = &of_all;
+	}
 	attempt(try_parts, &parts);
 	return parts.decision;
 }
@@ -298,32 +355,36 @@ decide_barber(Relation appointments, const Request *request, int64 barber_id,
 	const Limits *binding;
 	Draft	   *drafts;
 	int			count;
+	int			capacity;
 	int			overrides_used;
 	int64		head_id = request->id;
 
 	if (!check_rules(schedule, request, barber_id, &offer, &overrides_used,
 					 refusal))
 		return DECIDED_NO;
-	limits_for(schedule, &offer, request, &limits);
-	binding = limits_bind(&limits) ? &limits : NULL;
-	if (binding != NULL && (request->overrides & OVERRIDE_LIMITS) != 0)
-	{
-		if (breaks_limits(appointments, &limits))
-			overrides_used |= OVERRIDE_LIMITS;
-		binding = NULL;
-	}
-
 	count = rule_part_count(&offer.rule);
 	if (head_id == 0 && (count > 1 || request->series_id < 0))
 		head_id = catalog_next_appointment_id();
 	drafts = palloc(count * sizeof(Draft));
 	for (int i = 0; i < count; i++)
 		draft_part(request, &offer, i, head_id, overrides_used, &drafts[i]);
+	capacity = offer.rule.capacity;
+	limits_for(&offer, request, &limits);
+	binding = limits_bind(&limits) ? &limits : NULL;
+	/* from here on the schedule may be begun anew */
+	if (binding != NULL && (request->overrides & OVERRIDE_LIMITS) != 0)
+	{
+		bool		is_broken = breaks_limits(appointments, &limits);
+
+		for (int i = 0; is_broken && i < count; i++)
+			drafts[i].overrides_used |= OVERRIDE_LIMITS;
+		binding = NULL;
+	}
 	if (count > 1)
 		return place_parts(appointments, drafts, count, binding, request,
 						   appointment, refusal, holder);
-	return place(appointments, drafts, offer.rule.capacity, binding, request,
-				 appointment, refusal, holder);
+	return place(appointments, drafts, capacity, binding,
+				 request, appointment, refusal, holder);
 }
 
 /*
@@ -412,18 +473,26 @@ decide_any_barber(Relation appointments, const Request *request,
 }
 
 /*
- * Whether a repeated request has its answer already; if so, *decision is it.
+ * Whether a repeated request has its answer already, or will have it when a
+ * transaction has ended; if so, *decision is it.
  */
 static bool
 is_repeated(Relation appointments, const Request *request,
-			TupleTableSlot *appointment, Refusal *refusal,
+			TupleTableSlot *appointment, Refusal *refusal, Holder *holder,
 			Decision *decision)
 {
-	if (request->key == NULL ||
-		!guard_find_key(appointments, request->key, appointment))
+	ClaimResult result = CLAIM_GRANTED;
+
+	if (request->key != NULL)
+		result = guard_find_key(appointments, request->key, appointment,
+								holder);
+	if (result == CLAIM_GRANTED)
 		return false;
-	*decision = is_same_request(request, appointment, refusal) ?
-		DECIDED_YES : DECIDED_NO;
+	if (result == CLAIM_IN_PROGRESS)
+		*decision = DECIDE_AGAIN;
+	else
+		*decision = is_same_request(request, appointment, refusal) ?
+			DECIDED_YES : DECIDED_NO;
 	return true;
 }
 
@@ -440,7 +509,8 @@ decide(Relation appointments, const Request *request,
 	Decision	decision;
 	Decision	repeated;
 
-	if (is_repeated(appointments, request, appointment, refusal, &decision))
+	if (is_repeated(appointments, request, appointment, refusal, holder,
+					&decision))
 		return decision;
 	decision = request->any_barber ?
 		decide_any_barber(appointments, request, appointment, refusal,
@@ -448,7 +518,8 @@ decide(Relation appointments, const Request *request,
 		decide_barber(appointments, request, request->barber_id, appointment,
 					  refusal, holder);
 	if (decision == DECIDED_NO &&
-		is_repeated(appointments, request, appointment, refusal, &repeated))
+		is_repeated(appointments, request, appointment, refusal, holder,
+					&repeated))
 		return repeated;
 	return decision;
 }

@@ -3,48 +3,65 @@
  * guard.c
  *	  No two live appointments of a barber overlap, whoever writes them.
  *
- * Check, then insert, under a momentary lock; read dirty; wait only for a
- * transaction that truly overlaps.  book_slot() does this:
+ * Everybody stores first and looks afterwards.  A row is stored once every
+ * later look finds it.  A look (probe.c) finds every row that was stored
+ * before the look began and that counts, in some version, until it ends.  So
+ * of two rows that overlap, the one whose last look began later has seen the
+ * other.  The argument needs no lock and holds at every isolation level.  It
+ * is about the last look of each row: whoever makes a row count where it did
+ * not count before (a new row, a move, the revival of an expired hold) looks
+ * after storing it.  Whoever changes anything else of a row need not look,
+ * because looks follow update chains.
  *
- *		look without the lock: a committed overlap is a final "no"
- *		take the barber's lock and look again with a dirty snapshot
- *		  overlap, committed:			let go, "no"
- *		  overlap, in progress:			let go, wait for that transaction, again
- *		  none:							store the row, let go
+ * What remains is that not both give in, and that nobody waits in a circle:
  *
- * From the moment the row is stored every later dirty look sees it, so the
- * lock need not live until commit, and nobody waits for a barber: only for the
- * transaction that holds the very time.  A dirty look does not depend on the
- * isolation level.
+ * - book_slot() and its like look before they store, so they store in
+ *	 vain only when two come at once.  The row is stored speculatively, as
+ *	 INSERT ... ON CONFLICT does it: until its writer has looked, it can
+ *	 be taken back, and others can wait for just that.  Of two speculative
+ *	 rows that see each other the older stays and waits for the other's
+ *	 decision; the younger is taken back.  (Older means the lower
+ *	 transaction or subtransaction id, the server's own order for
+ *	 speculative insertions.)  Nobody waits with a row in hand for a row
+ *	 that is no longer speculative: the own row is taken back first.
  *
- * Between the BEFORE trigger of a raw writer's row and its being stored, the
- * server may wait for anything: a unique index, the next row of the source.
- * No lock may be held then.  So a raw writer's BEFORE trigger looks without
- * it, to be refused or to wait before there is anything to undo, and the AFTER
- * trigger looks under the lock, past the row itself, when it is stored.  The
- * same goes for a row of book_slot()'s that another trigger changed, or whose
- * passage a nested statement closed.
+ * - reschedule_appointment() and its like update in a subtransaction,
+ *	 which they roll back instead.  The barber's lock is held from before
+ *	 the update is stored until it has been judged, so that two moves do
+ *	 not take each other back for ever.
  *
- * Why that suffices: every live row has had a look under its barber's lock,
- * and was stored before that lock was let go.  Of two overlapping rows, the one
- * that looked later saw the other.
+ * - A raw writer cannot take anything back.  The BEFORE trigger looks, to
+ *	 refuse or to wait while there is nothing to undo; the AFTER trigger
+ *	 decides when the row is stored.  Of two that stored before either
+ *	 looked, the older transaction waits and the younger is refused.  A
+ *	 row that an older transaction is deleting, or moving out of the way,
+ *	 is waited for, but not by a writer that gives up time itself: the two
+ *	 may be swapping places.  (Three raw writers can wait in a circle: one
+ *	 for an older deleter, that one for a younger inserter, and that one
+ *	 for the first.  It takes three that meet between their first look and
+ *	 their storing; the deadlock detector ends it.)
  *
- * Who has stored first and looks afterwards may meet somebody who did the
- * same.  They must not wait for each other: the older transaction waits, the
- * younger is refused.
+ * Counts (the seats of a group, the limits of limits.c) follow the same
+ * argument: of those that would be one too many, the last to look sees all
+ * the others.  Functions that count take the customer's lock, then the
+ * barber's, around storing and looking, so that all places are given away.
+ * A refusal by count is confirmed by one snapshot.
  *
- * The lock is a heavyweight lock of our own kind, advisory with a fourth field
- * that no SQL function can produce, so it takes part in deadlock detection,
- * obeys lock_timeout and shows up in pg_locks.  Its holder waits for nobody
- * (but for what a BEFORE trigger of the user's does within book_slot()): it
- * lets go before it waits for a transaction, and before foreign keys are
- * checked.  A claim with an idempotency key, or under a limit of its customer,
- * takes that lock first, then the barber's, so that these too are looked up
- * and stored in one passage.  At most one passage is open at a time, none after
- * a call.
+ * The holder of a lock, or of a speculative row, waits for no transaction
+ * and for no lock.  It may wait for a younger speculative row, and a move
+ * for any: those wait for younger ones only.  Under a lock no catalog is
+ * looked up and no configuration is read, and the user's BEFORE triggers
+ * have fired before it is taken.  An idempotency key needs no lock: its
+ * unique index has the last word, and does not wait (store.c).  Of two rows
+ * with one key, the one whose entry is in the index passes over the other
+ * while that is in progress.
  *
- * What overlaps but could sit in one group with the claim is counted, and the
- * service's capacity decides.
+ * Locks are heavyweight locks of our own kind, advisory with a fourth field
+ * that no SQL function can produce, so they take part in deadlock detection,
+ * obey lock_timeout and show up in pg_locks.  At most one passage, which is
+ * what has locks here, is open at a time, and none after a call.
+ *
+ * analysis/guard.pml is a model of this protocol.
  *
  *-------------------------------------------------------------------------
  */
@@ -52,12 +69,13 @@
 
 #include "access/transam.h"
 #include "access/xact.h"
-#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/resowner.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "booking.h"
@@ -65,7 +83,6 @@
 
 /* Fourth fields of advisory lock tags; SQL functions make 1 and 2 */
 #define BARBER_LOCK 0xB00C
-#define KEY_LOCK 0xB00D
 #define USER_LOCK 0xB00E
 
 /*
@@ -76,75 +93,51 @@
 typedef struct Passage
 {
 	bool		is_open;
-	bool		has_key;
 	bool		has_user;
+	bool		has_barber;
 	int			nest_level;
 	LOCKTAG		barber_tag;
-	LOCKTAG		key_tag;
 	LOCKTAG		user_tag;
-	Occupant	occupant;
 } Passage;
 
 static Passage passage;
 
-/* ---- the lock ---- */
+/* What our functions are writing just now, the innermost first */
+static OwnWrite *own_writes = NULL;
+
+/* ---- the locks ---- */
 
 static void
-set_tag(LOCKTAG *tag, uint64 value, uint16 kind)
+set_tag(LOCKTAG *tag, int64 id, uint16 kind)
 {
-	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) (value >> 32),
-						 (uint32) value, kind);
-}
-
-/*
- * The top transaction owns our locks, so that a passage may be closed under
- * any resource owner; aborted() closes those of subtransactions.
- */
-static bool
-try_to_acquire(const LOCKTAG *tag)
-{
-	ResourceOwner caller = CurrentResourceOwner;
-	LockAcquireResult result;
-
-	CurrentResourceOwner = TopTransactionResourceOwner;
-	result = LockAcquire(tag, ExclusiveLock, false, true);
-	CurrentResourceOwner = caller;
-	return result != LOCKACQUIRE_NOT_AVAIL;
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) ((uint64) id >> 32),
+						 (uint32) id, kind);
 }
 
 static void
 wait_for_lock(void *tag)
 {
-	ResourceOwner caller = CurrentResourceOwner;
-
-	CurrentResourceOwner = TopTransactionResourceOwner;
 	(void) LockAcquire(tag, ExclusiveLock, false, false);
-	CurrentResourceOwner = caller;
 }
 
 /*
- * It is no wait unless somebody else has the lock, so that is found out first.
+ * Takes a lock, and returns whether it had to wait.  The top transaction owns
+ * it, so that a passage may be closed under any resource owner;
+ * subtransaction_ended() closes those of subtransactions.
  */
 static bool
-acquire(LOCKTAG *tag, bool wait)
+acquire(LOCKTAG *tag)
 {
-	if (try_to_acquire(tag))
-		return true;
-	if (wait)
-		stats_measure(OP_GUARD_LOCK_WAIT, wait_for_lock, tag);
-	return wait;
-}
+	ResourceOwner caller = CurrentResourceOwner;
+	bool		waits;
 
-/*
- * Waits until whoever holds the lock has let go.  All who wait here share the
- * lock, so they go on together and not one by one.  It is the caller's: one that
- * is cut off just as the lock is granted gives it back when it aborts.
- */
-static void
-wait_until_free(void *tag)
-{
-	(void) LockAcquire(tag, ShareLock, false, false);
-	(void) LockRelease(tag, ShareLock, false);
+	CurrentResourceOwner = TopTransactionResourceOwner;
+	waits = LockAcquire(tag, ExclusiveLock, false, true) ==
+		LOCKACQUIRE_NOT_AVAIL;
+	if (waits)
+		stats_measure(OP_GUARD_LOCK_WAIT, wait_for_lock, tag);
+	CurrentResourceOwner = caller;
+	return waits;
 }
 
 static void
@@ -168,104 +161,150 @@ guard_leave(void)
 	if (!passage.is_open)
 		return;
 	passage.is_open = false;
-	release(&passage.barber_tag);
+	catalog_freeze(false);
+	if (passage.has_barber)
+		release(&passage.barber_tag);
 	if (passage.has_user)
 		release(&passage.user_tag);
-	if (passage.has_key)
-		release(&passage.key_tag);
 }
 
 /*
- * Opens a passage.  Without "wait" it may find the barber's lock taken; then
- * returns false.
+ * Makes sure that nothing has to be looked up in the catalogs from now on.
+ */
+static void
+prepare_catalog(void)
+{
+	const IndexId used[] = {
+		AVAILABILITY_INDEX, USER_STATUS_INDEX, BARBER_DATE_INDEX
+	};
+
+	for (int i = 0; i < (int) lengthof(used); i++)
+		index_close(catalog_open_index(used[i], RowExclusiveLock), NoLock);
+	catalog_freeze(true);
+}
+
+/*
+ * Opens a passage with the locks that a claim needs, if it needs any; returns
+ * whether it had to wait for them.
  */
 static bool
-open_passage(const Claim *claim, bool wait)
+open_passage(const Claim *claim, bool is_move)
 {
 	bool		has_user = claim->limits != NULL &&
 		limits_bind_user(claim->limits);
+	bool		has_barber = is_move || claim->capacity > 1 ||
+		(claim->limits != NULL && claim->limits->max_per_day > 0);
+	bool		waited = false;
 
+	Assert(!passage.is_open);
+	if (!has_user && !has_barber)
+		return false;
 	passage.nest_level = GetCurrentTransactionNestLevel();
-	passage.occupant = claim->occupant;
-	passage.has_key = claim->key != NULL;
 	passage.has_user = has_user;
-	set_tag(&passage.barber_tag, (uint64) claim->occupant.barber_id,
-			BARBER_LOCK);
-	passage.is_open = true;
-	if (claim->key != NULL)
-	{
-		set_tag(&passage.key_tag,
-				hash_bytes_extended((const unsigned char *) claim->key,
-									(int) strlen(claim->key), 0),
-				KEY_LOCK);
-		acquire(&passage.key_tag, true);
-	}
+	passage.has_barber = has_barber;
 	if (has_user)
-	{
-		set_tag(&passage.user_tag, (uint64) claim->limits->user_id,
-				USER_LOCK);
-		acquire(&passage.user_tag, true);
-	}
-	if (acquire(&passage.barber_tag, wait))
-		return true;
-	guard_leave();
-	return false;
+		set_tag(&passage.user_tag, claim->limits->user_id, USER_LOCK);
+	set_tag(&passage.barber_tag, claim->occupant.barber_id, BARBER_LOCK);
+	prepare_catalog();
+	passage.is_open = true;
+	if (has_user && acquire(&passage.user_tag))
+		waited = true;
+	if (has_barber && acquire(&passage.barber_tag))
+		waited = true;
+	return waited;
 }
 
+/* ---- what our functions are writing ---- */
+
 /*
- * Names the row that the open passage is for, once it has an id.
+ * From here to guard_end_write() the row with that id is one that a function
+ * writes: an insert, which it judges itself, or a move, for which the triggers
+ * ask what the claim asks.  An error ends it, too; it lives in memory that an
+ * aborted subtransaction leaves, so that subtransaction_ended() finds it.
  */
-void
-guard_name_row(int64 id)
+OwnWrite *
+guard_begin_write(int64 id, const Claim *claim)
 {
-	passage.occupant.has_id = true;
-	passage.occupant.id = id;
+	OwnWrite   *write = MemoryContextAllocZero(TopTransactionContext,
+											   sizeof(OwnWrite));
+
+	write->id = id;
+	write->claim = claim;
+	write->result = CLAIM_GRANTED;
+	write->nest_level = GetCurrentTransactionNestLevel();
+	write->outer = own_writes;
+	own_writes = write;
+	return write;
+}
+
+void
+guard_end_write(OwnWrite *write)
+{
+	Assert(own_writes == write);
+	own_writes = write->outer;
+	pfree(write);
 }
 
 /*
- * Whether the open passage has protected that row ever since it was checked.
+ * The innermost write, if it is of that row.
+ */
+OwnWrite *
+guard_own_write(int64 id)
+{
+	return own_writes != NULL && own_writes->id == id ? own_writes : NULL;
+}
+
+/*
+ * Whether a function has inserted and judged this very version.
  */
 bool
-guard_covers(const Claim *claim)
+guard_has_settled(HeapTuple stored)
 {
-	const Occupant *checked = &passage.occupant;
-	const Occupant *row = &claim->occupant;
-
-	return passage.is_open &&
-		checked->has_id && checked->id == row->id &&
-		checked->barber_id == row->barber_id &&
-		checked->busy.from == row->busy.from &&
-		checked->busy.until == row->busy.until &&
-		checked->service_id == row->service_id &&
-		checked->starts_at == row->starts_at &&
-		booking_lock_held(&passage.barber_tag, ExclusiveLock);
+	return own_writes != NULL && own_writes->is_settled &&
+		ItemPointerEquals(&stored->t_self, &own_writes->tid);
 }
 
 /*
- * A subtransaction that aborts takes its passage with it.
+ * A subtransaction that aborts takes its passage and its writes with it.
  */
 static void
 subtransaction_ended(SubXactEvent event, SubTransactionId mySubid,
 					 SubTransactionId parentSubid, void *arg)
 {
-	if (event == SUBXACT_EVENT_ABORT_SUB && passage.is_open &&
-		passage.nest_level >= GetCurrentTransactionNestLevel())
+	int			level = GetCurrentTransactionNestLevel();
+
+	if (event != SUBXACT_EVENT_ABORT_SUB)
+		return;
+	if (passage.is_open && passage.nest_level >= level)
 		guard_leave();
+	while (own_writes != NULL && own_writes->nest_level >= level)
+		guard_end_write(own_writes);
+}
+
+static void
+transaction_ended(XactEvent event, void *arg)
+{
+	passage.is_open = false;
+	catalog_freeze(false);
+	own_writes = NULL;
 }
 
 void
 guard_init(void)
 {
 	RegisterSubXactCallback(subtransaction_ended, NULL);
+	RegisterXactCallback(transaction_ended, NULL);
 }
 
-/* ---- looking ---- */
+/* ---- waiting ---- */
 
 static void
 wait_for_holder(void *arg)
 {
 	const Holder *holder = arg;
 
+	/* a lock's holder waits for no transaction, only for a decision */
+	Assert(holder->speculative_token != 0 || !passage.is_open);
 	if (holder->speculative_token != 0)
 		SpeculativeInsertionWait(holder->xid, holder->speculative_token);
 	else
@@ -273,19 +312,18 @@ wait_for_holder(void *arg)
 }
 
 /*
- * Waits until that transaction has ended, or taken back its insertion.
+ * Waits until that transaction has ended, or decided about its speculative row.
  */
 void
 guard_wait(const Holder *holder)
 {
-	stats_measure(OP_GUARD_WAIT, wait_for_holder,
-				  unconstify(Holder *, holder));
+	if (TransactionIdIsValid(holder->xid))
+		stats_measure(OP_GUARD_WAIT, wait_for_holder,
+					  unconstify(Holder *, holder));
+	CHECK_FOR_INTERRUPTS();
 }
 
-typedef enum Sight
-{
-	SIGHT_FREE, SIGHT_REFUSED, SIGHT_REPEATED, SIGHT_IN_PROGRESS
-} Sight;
+/* ---- looking ---- */
 
 /*
  * The seats of the service that a claim is for.  A service that cannot be
@@ -298,20 +336,55 @@ seats_of(const Claim *claim)
 
 	if (claim->capacity > 0)
 		return claim->capacity;
+	Assert(!passage.is_open);
 	service = schedule_service(schedule_begin(), claim->occupant.service_id);
 	return service != NULL ? service->capacity : 1;
 }
 
-static ProbeResult
-probe_time(Relation appointments, Relation index, const Claim *claim,
-		   Holder *holder)
+/*
+ * Whether one snapshot, too, has no seat left.
+ */
+static bool
+is_full(Relation appointments, Relation index, const Occupant *occupant,
+		int seats)
 {
-	Tally		seats = {0};
-	ProbeResult result = probe_overlap(appointments, index, &claim->occupant,
-									   &seats, holder);
+	Snapshot	snapshot = probe_register_snapshot();
+	Tally		tally = {0};
+	Holder		nobody;
+	ProbeResult result = probe_overlap(appointments, index, snapshot,
+									   occupant, &tally, &nobody);
 
-	if (result == PROBE_FREE && seats.committed + seats.in_progress > 0)
-		result = tally_result(&seats, seats_of(claim), holder);
+	UnregisterSnapshot(snapshot);
+	return result == PROBE_TAKEN ||
+		tally_result(&tally, seats, &nobody) == PROBE_TAKEN;
+}
+
+static ProbeResult
+probe_time(Relation appointments, const Claim *claim, Holder *holder)
+{
+	Relation	index = catalog_open_index(AVAILABILITY_INDEX,
+										   RowExclusiveLock);
+	Occupant	occupant = claim->occupant;
+	Tally		tally = {0};
+	ProbeResult result;
+
+	if (claim->capacity == 1)
+		occupant.service_id = 0;	/* there is no group to share time with */
+	result = probe_overlap(appointments, index, NULL, &occupant, &tally,
+						   holder);
+	if (result == PROBE_FREE && tally.count > 0)
+	{
+		int			seats = seats_of(claim);
+
+		result = tally_result(&tally, seats, holder);
+		if (result == PROBE_TAKEN && seats > 1 &&
+			!is_full(appointments, index, &occupant, seats))
+		{
+			memset(holder, 0, sizeof(*holder));
+			result = PROBE_IN_PROGRESS;
+		}
+	}
+	index_close(index, NoLock);
 	return result;
 }
 
@@ -320,25 +393,24 @@ probe_time(Relation appointments, Relation index, const Claim *claim,
  * of the service is taken, whose turn would only come, is said instead.
  */
 static ProbeResult
-probe_limits_last(Relation appointments, Relation index, const Claim *claim,
-				  Holder *holder, Refusal *refusal)
+probe_limits_last(Relation appointments, const Claim *claim, Holder *holder,
+				  Refusal *refusal)
 {
 	const Limits *limits = claim->limits;
-	ProbeResult result = probe_limits(appointments, limits, holder, refusal);
+	ProbeResult result = probe_limits(appointments, limits, passage.is_open,
+									  holder, refusal);
 
-	for (int i = 1; result == PROBE_TAKEN &&
-		 i < rule_part_count(limits->rule); i++)
+	for (int i = 1; result == PROBE_TAKEN && i < limits->part_count; i++)
 	{
+		const Part *part = &limits->parts[i];
 		Claim		other = *claim;
-		Part		part;
 
-		rule_part(limits->rule, i, limits->span.from, &part);
-		other.occupant.busy = part.busy;
-		other.occupant.starts_at = part.work.from;
-		if (probe_time(appointments, index, &other, holder) == PROBE_TAKEN)
+		other.occupant.busy = part->busy;
+		other.occupant.starts_at = part->work.from;
+		if (probe_time(appointments, &other, holder) == PROBE_TAKEN)
 		{
 			refuse_overlap(refusal, other.occupant.barber_id,
-						   part.busy.from, part.busy.until);
+						   part->busy.from, part->busy.until);
 			break;
 		}
 	}
@@ -346,117 +418,131 @@ probe_limits_last(Relation appointments, Relation index, const Claim *claim,
 }
 
 /*
- * What stands in the claim's way now.  The key comes first, and again before
- * a "no": the overlap may be the first answer to this very request.
+ * What stands in the way of the claim's time and counts.
  */
-static Sight
-look(Relation appointments, const Claim *claim, TupleTableSlot *repeated,
-	 Holder *holder, Refusal *refusal)
+static ProbeResult
+probe_claim(Relation appointments, const Claim *claim, Holder *holder,
+			Refusal *refusal)
 {
 	const Occupant *occupant = &claim->occupant;
-	Relation	index;
-	Relation	key_index = NULL;
-	ProbeResult result = PROBE_FREE;
-	ProbeResult key = PROBE_FREE;
+	ProbeResult result = probe_time(appointments, claim, holder);
 
-	index = catalog_open_index(AVAILABILITY_INDEX, RowExclusiveLock);
-	if (claim->key != NULL)
-	{
-		key_index = catalog_open_index(IDEMPOTENCY_INDEX, RowExclusiveLock);
-		key = probe_key(appointments, key_index, claim->key, repeated,
-						holder);
-	}
-	if (key == PROBE_FREE)
-	{
-		result = probe_time(appointments, index, claim, holder);
-		if (result == PROBE_TAKEN)
-			refuse_overlap(refusal, occupant->barber_id, occupant->busy.from,
-						   occupant->busy.until);
-		else if (result == PROBE_FREE && claim->limits != NULL)
-			result = probe_limits_last(appointments, index, claim, holder,
-									   refusal);
-		if (result == PROBE_TAKEN && claim->key != NULL)
-			key = probe_key(appointments, key_index, claim->key, repeated,
-							holder);
-	}
-	if (key_index != NULL)
-		index_close(key_index, NoLock);
-	index_close(index, NoLock);
-
-	if (key == PROBE_TAKEN)
-		return SIGHT_REPEATED;
-	if (key == PROBE_IN_PROGRESS)
-		return SIGHT_IN_PROGRESS;
-	return result == PROBE_TAKEN ? SIGHT_REFUSED :
-		result == PROBE_IN_PROGRESS ? SIGHT_IN_PROGRESS : SIGHT_FREE;
+	if (result == PROBE_TAKEN)
+		refuse_overlap(refusal, occupant->barber_id, occupant->busy.from,
+					   occupant->busy.until);
+	else if (result == PROBE_FREE && claim->limits != NULL)
+		result = probe_limits_last(appointments, claim, holder, refusal);
+	return result;
 }
 
 /*
- * Opens a passage for a claim.  GRANTED: it is open, write the row and leave.
- * Else none is open.  REPEATED: *repeated has the appointment that answers the
- * request.  IN_PROGRESS: *holder's transaction decides; wait for it, and ask
- * everything again.  The caller holds RowExclusiveLock on appointments.
- *
- * Where many want one time, the first to enter settles it for all: so whoever
- * finds the lock taken looks again when it is free, and only then queues.
+ * Whether an appointment has that idempotency key: REPEATED, and copied into
+ * *found; IN_PROGRESS; or GRANTED, nobody has it.
  */
 ClaimResult
-guard_enter(Relation appointments, const Claim *claim,
+guard_find_key(Relation appointments, const char *key, TupleTableSlot *found,
+			   Holder *holder)
+{
+	switch (probe_key(appointments, key, found, holder))
+	{
+		case PROBE_TAKEN:
+			return CLAIM_REPEATED;
+		case PROBE_IN_PROGRESS:
+			return CLAIM_IN_PROGRESS;
+		case PROBE_FREE:
+			break;
+	}
+	return CLAIM_GRANTED;
+}
+
+/*
+ * What stands in a claim's way before anything is stored.  GRANTED: nothing.
+ * REPEATED: *repeated has the appointment that answers the request.
+ * IN_PROGRESS: wait for *holder, and ask everything again.  The key comes
+ * first, and again before a "no": the overlap may be the first answer to this
+ * very request.
+ */
+ClaimResult
+guard_look(Relation appointments, const Claim *claim,
+		   TupleTableSlot *repeated, Holder *holder, Refusal *refusal)
+{
+	ClaimResult key = CLAIM_GRANTED;
+
+	Assert(ActiveSnapshotSet());
+	if (claim->key != NULL)
+		key = guard_find_key(appointments, claim->key, repeated, holder);
+	if (key != CLAIM_GRANTED)
+		return key;
+	switch (probe_claim(appointments, claim, holder, refusal))
+	{
+		case PROBE_FREE:
+			return CLAIM_GRANTED;
+		case PROBE_IN_PROGRESS:
+			return CLAIM_IN_PROGRESS;
+		case PROBE_TAKEN:
+			break;
+	}
+	if (claim->key != NULL)
+		key = guard_find_key(appointments, claim->key, repeated, holder);
+	return key != CLAIM_GRANTED ? key : CLAIM_REFUSED;
+}
+
+/* ---- functions ---- */
+
+/*
+ * Opens the passage in which a claim's row is to be stored and judged; a claim
+ * that is not counted needs none.  Whoever had to wait looks once more, so as
+ * not to store in vain; if the result is not GRANTED, no passage is open.
+ */
+ClaimResult
+guard_enter(Relation appointments, const Claim *claim, bool is_move,
 			TupleTableSlot *repeated, Holder *holder, Refusal *refusal)
 {
-	bool		queue = false;
+	ClaimResult result = CLAIM_GRANTED;
 
 	guard_leave();
+	if (open_passage(claim, is_move) && !is_move)
+		result = guard_look(appointments, claim, repeated, holder, refusal);
+	if (result != CLAIM_GRANTED)
+		guard_leave();
+	return result;
+}
+
+/*
+ * Judges a row that a function has stored.  GRANTED: it may stay.  Otherwise
+ * the function takes it back, and IN_PROGRESS then means to wait for *holder
+ * with nothing in hand.  Speculative rows of others decide for themselves: a
+ * move waits for all, a speculative row for those of younger transactions.
+ */
+ClaimResult
+guard_settle(Relation appointments, const Claim *claim, bool is_speculative,
+			 Holder *holder, Refusal *refusal)
+{
+	Assert(TransactionIdIsValid(GetTopTransactionIdIfAny()));
 	for (;;)
 	{
-		Sight		sight;
-
-		CHECK_FOR_INTERRUPTS();
-		sight = look(appointments, claim, repeated, holder, refusal);
-		if (sight == SIGHT_FREE)
+		switch (probe_claim(appointments, claim, holder, refusal))
 		{
-			if (!open_passage(claim, queue))
-			{
-				stats_measure(OP_GUARD_LOCK_WAIT, wait_until_free,
-							  &passage.barber_tag);
-				queue = true;
-				continue;
-			}
-			sight = look(appointments, claim, repeated, holder, refusal);
-			if (sight == SIGHT_FREE)
+			case PROBE_FREE:
 				return CLAIM_GRANTED;
-			guard_leave();
+			case PROBE_TAKEN:
+				return CLAIM_REFUSED;
+			case PROBE_IN_PROGRESS:
+				break;
 		}
-		return sight == SIGHT_REFUSED ? CLAIM_REFUSED :
-			sight == SIGHT_REPEATED ? CLAIM_REPEATED : CLAIM_IN_PROGRESS;
+		if (holder->speculative_token == 0 ||
+			(is_speculative && TransactionIdPrecedes(holder->xid,
+													 GetCurrentTransactionId())))
+			return CLAIM_IN_PROGRESS;
+		guard_wait(holder);
 	}
 }
 
-/*
- * Whether an appointment has that idempotency key; waits for a transaction
- * that is just storing it, and copies the appointment into *found.
- */
-bool
-guard_find_key(Relation appointments, const char *key, TupleTableSlot *found)
-{
-	Relation	index = catalog_open_index(IDEMPOTENCY_INDEX,
-										   RowExclusiveLock);
-	ProbeResult result;
-	Holder		holder;
-
-	while ((result = probe_key(appointments, index, key, found, &holder)) ==
-		   PROBE_IN_PROGRESS)
-	{
-		guard_wait(&holder);
-		CHECK_FOR_INTERRUPTS();
-	}
-	index_close(index, NoLock);
-	return result == PROBE_TAKEN;
-}
+/* ---- raw writers ---- */
 
 /*
- * Returns once nothing stands in a claim's way, without holding a lock; false:
- * a committed overlap does, for good.
+ * Returns once nothing stands in a claim's way; false: a committed overlap does,
+ * for good.
  */
 bool
 guard_await(Relation appointments, const Claim *claim)
@@ -465,39 +551,34 @@ guard_await(Relation appointments, const Claim *claim)
 	for (;;)
 	{
 		Holder		holder;
-		Refusal		refusal;
-		Sight		sight;
+		ProbeResult result = probe_time(appointments, claim, &holder);
 
-		CHECK_FOR_INTERRUPTS();
-		sight = look(appointments, claim, NULL, &holder, &refusal);
-		if (sight != SIGHT_IN_PROGRESS)
-			return sight == SIGHT_FREE;
+		if (result != PROBE_IN_PROGRESS)
+			return result == PROBE_FREE;
 		guard_wait(&holder);
 	}
 }
 
 /*
- * Makes sure of a row that is already stored, by transaction xid: false unless
- * it is alone.  Waits for a younger transaction that has stored an overlapping
- * row; an older one has been first.
+ * Judges a row that a raw writer has stored: false unless it may stay.  A row
+ * that gives up time of its own, by a move, does not wait for an older
+ * transaction that gives up this one's.
  */
 bool
-guard_verify(Relation appointments, const Claim *claim, TransactionId xid)
+guard_verify(Relation appointments, const Claim *claim, bool gives_up_time)
 {
 	guard_leave();
 	for (;;)
 	{
 		Holder		holder;
-		Refusal		refusal;
-		Sight		sight;
+		ProbeResult result = probe_time(appointments, claim, &holder);
 
-		CHECK_FOR_INTERRUPTS();
-		open_passage(claim, true);
-		sight = look(appointments, claim, NULL, &holder, &refusal);
-		guard_leave();
-		if (sight != SIGHT_IN_PROGRESS)
-			return sight == SIGHT_FREE;
-		if (TransactionIdPrecedes(holder.xid, xid))
+		if (result != PROBE_IN_PROGRESS)
+			return result == PROBE_FREE;
+		if (TransactionIdIsValid(holder.xid) &&
+			holder.speculative_token == 0 &&
+			(!holder.is_deleter || gives_up_time) &&
+			TransactionIdPrecedes(holder_age(&holder), GetTopTransactionId()))
 			return false;
 		guard_wait(&holder);
 	}

@@ -5,8 +5,10 @@
  *
  * The BEFORE trigger, named to fire last, fills in what a writer may leave to
  * us, checks the change of status, and waits until nothing overlaps.  The AFTER
- * trigger, named to fire first, makes sure of the row that was really stored,
- * before the foreign keys' triggers can wait for anybody.
+ * trigger, named to fire first, judges the row that was really stored, before
+ * the foreign keys' triggers can wait for anybody.  A row that one of our own
+ * functions inserts is judged by that function (store.c); of one that it moves
+ * the triggers judge what the function asks, and tell it the result.
  *
  * Triggers are of the ordinary kind: a logical replica, whose apply does not
  * fire them, trusts its publisher.
@@ -18,29 +20,11 @@
 #include "access/htup_details.h"
 #include "commands/trigger.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include "booking.h"
-
-typedef enum Status
-{
-	STATUS_UNKNOWN,				/* the CHECK will refuse it */
-	STATUS_PENDING, STATUS_CONFIRMED, STATUS_CHECKED_IN,
-	STATUS_COMPLETED, STATUS_CANCELLED, STATUS_NO_SHOW, STATUS_EXPIRED,
-	STATUS_COUNT
-} Status;
-
-static const char *const status_names[STATUS_COUNT] = {
-	[STATUS_UNKNOWN] = "unknown",
-	[STATUS_PENDING] = "pending",
-	[STATUS_CONFIRMED] = "confirmed",
-	[STATUS_CHECKED_IN] = "checked_in",
-	[STATUS_COMPLETED] = "completed",
-	[STATUS_CANCELLED] = "cancelled",
-	[STATUS_NO_SHOW] = "no_show",
-	[STATUS_EXPIRED] = "expired",
-};
 
 #define MAY_BECOME(s) (1 << (s))
 
@@ -55,104 +39,6 @@ static const int transitions[STATUS_COUNT] = {
 	MAY_BECOME(STATUS_CANCELLED) | MAY_BECOME(STATUS_NO_SHOW),
 };
 
-/*
- * What of an appointment the guard looks at.
- */
-typedef struct Occupation
-{
-	bool		is_complete;	/* no NULL where NOT NULL will refuse it */
-	Status		status;
-	Claim		claim;
-	TimestampTz expires_at;		/* DT_NOEND: never */
-} Occupation;
-
-static Status
-status_from_text(Datum value)
-{
-	text	   *name = DatumGetTextPP(value);
-
-	for (int s = STATUS_UNKNOWN + 1; s < STATUS_COUNT; s++)
-	{
-		if (VARSIZE_ANY_EXHDR(name) == strlen(status_names[s]) &&
-			memcmp(VARDATA_ANY(name), status_names[s],
-				   strlen(status_names[s])) == 0)
-			return s;
-	}
-	return STATUS_UNKNOWN;
-}
-
-/*
- * Reads a row.  Missing busy times stand for the appointment's own.
- */
-static void
-read_occupation(TupleTableSlot *row, Occupation *result)
-{
-	bool		any_null = false;
-	bool		no_expiry = false;
-	bool		no_from = false;
-	bool		no_until = false;
-	Datum		status = appointment_value(row, APPT_STATUS, &any_null);
-	TimestampTz starts_at =
-		DatumGetTimestampTz(appointment_value(row, APPT_STARTS_AT,
-											  &any_null));
-	TimestampTz ends_at =
-		DatumGetTimestampTz(appointment_value(row, APPT_ENDS_AT, &any_null));
-	TimestampTz busy_from =
-		DatumGetTimestampTz(appointment_value(row, APPT_BUSY_FROM, &no_from));
-	TimestampTz busy_until =
-		DatumGetTimestampTz(appointment_value(row, APPT_BUSY_UNTIL,
-											  &no_until));
-	TimestampTz expires_at =
-		DatumGetTimestampTz(appointment_value(row, APPT_HOLD_EXPIRES_AT,
-											  &no_expiry));
-	Occupant   *occupant = &result->claim.occupant;
-
-	memset(&result->claim, 0, sizeof(result->claim));
-	occupant->barber_id = DatumGetInt64(appointment_value(row, APPT_BARBER_ID,
-														  &any_null));
-	occupant->has_id = true;
-	occupant->id = DatumGetInt64(appointment_value(row, APPT_ID, &any_null));
-	occupant->service_id =
-		DatumGetInt64(appointment_value(row, APPT_SERVICE_ID, &any_null));
-	occupant->starts_at = starts_at;
-	occupant->busy.from = no_from ? starts_at : busy_from;
-	occupant->busy.until = no_until ? ends_at : busy_until;
-	result->is_complete = !any_null;
-	result->status = any_null ? STATUS_UNKNOWN : status_from_text(status);
-	result->expires_at = no_expiry || result->status != STATUS_PENDING ?
-		DT_NOEND : expires_at;
-}
-
-static bool
-is_live(const Occupation *row)
-{
-	return row->status == STATUS_CONFIRMED ||
-		row->status == STATUS_CHECKED_IN ||
-		(row->status == STATUS_PENDING && row->expires_at > booking_now());
-}
-
-/*
- * Whether the row may come to overlap another: it is live, and occupies time
- * that its old version, if any, did not occupy for as long, or as one of
- * another group.
- */
-static bool
-needs_check(const Occupation *row, const Occupation *old)
-{
-	const Occupant *now = &row->claim.occupant;
-	const Occupant *before = old != NULL ? &old->claim.occupant : NULL;
-
-	if (!row->is_complete || !is_live(row) || now->busy.from >= now->busy.until)
-		return false;
-	return old == NULL || !is_live(old) ||
-		before->barber_id != now->barber_id ||
-		before->service_id != now->service_id ||
-		before->starts_at != now->starts_at ||
-		before->busy.from != now->busy.from ||
-		before->busy.until != now->busy.until ||
-		old->expires_at < row->expires_at;
-}
-
 static void
 check_transition(const Occupation *old, const Occupation *row)
 {
@@ -163,8 +49,7 @@ check_transition(const Occupation *old, const Occupation *row)
 		return;
 	refuse(&refusal, INVALID_TRANSITION,
 		   "Appointment " INT64_FORMAT " is %s and cannot become %s.",
-		   old->claim.occupant.id, status_names[old->status],
-		   status_names[row->status]);
+		   old->id, status_name(old->status), status_name(row->status));
 	raise_refusal("change", &refusal);
 }
 
@@ -209,10 +94,10 @@ fill_in(TupleTableSlot *row, const Occupation *occupation, Changes *changes)
 
 	if (column_is_null(row, APPT_BUSY_FROM))
 		change(changes, APPT_BUSY_FROM,
-			   TimestampTzGetDatum(occupation->claim.occupant.busy.from), false);
+			   TimestampTzGetDatum(occupation->busy.from), false);
 	if (column_is_null(row, APPT_BUSY_UNTIL))
 		change(changes, APPT_BUSY_UNTIL,
-			   TimestampTzGetDatum(occupation->claim.occupant.busy.until), false);
+			   TimestampTzGetDatum(occupation->busy.until), false);
 	if (status != STATUS_PENDING && status != STATUS_CANCELLED &&
 		status != STATUS_EXPIRED && status != STATUS_UNKNOWN &&
 		!column_is_null(row, APPT_HOLD_EXPIRES_AT))
@@ -252,13 +137,70 @@ refuse_row(Relation appointments, const Occupation *row)
 {
 	Refusal		refusal;
 
-	refuse_overlap(&refusal, row->claim.occupant.barber_id,
-				   row->claim.occupant.busy.from,
-				   row->claim.occupant.busy.until);
+	refuse_overlap(&refusal, row->barber_id, row->busy.from, row->busy.until);
 	raise_booking_refusal(appointments, &refusal);
 }
 
+/*
+ * What a raw writer's row claims: time, past itself.  The key is NULL before it
+ * is stored.
+ */
+static void
+claim_of_raw_row(const Occupation *row, const IdList *own, const char *key,
+				 Claim *claim)
+{
+	memset(claim, 0, sizeof(*claim));
+	occupation_occupant(row, own, key, &claim->occupant);
+}
+
+/*
+ * What a moved row claims: the time that it was stored with, and besides what
+ * the function asks.
+ */
+static void
+claim_of_move(const OwnWrite *write, const Occupation *row, Claim *claim,
+			  Limits *limits)
+{
+	*claim = *write->claim;
+	occupation_occupant(row, &write->claim->occupant.own, NULL,
+						&claim->occupant);
+	if (claim->limits == NULL)
+		return;
+	limits_of_row(claim->limits, row->has_user, row->user_id, row->barber_id,
+				  limits);
+	claim->limits = limits;
+}
+
 PG_FUNCTION_INFO_V1(booking_guard_before);
+
+/*
+ * Prepares the row of a function's that is to be stored.  An insert is that
+ * function's to judge; a move takes its locks here, after all other BEFORE
+ * triggers.
+ */
+static void
+prepare_own_row(Relation appointments, const OwnWrite *write,
+				const Occupation *row)
+{
+	Claim		claim;
+	Limits		limits;
+
+	if (write->claim == NULL)
+		return;
+	claim_of_move(write, row, &claim, &limits);
+	(void) guard_enter(appointments, &claim, true, NULL, NULL, NULL);
+}
+
+static void
+await_raw_row(Relation appointments, const Occupation *row)
+{
+	IdList		own = {&row->id, 1};
+	Claim		claim;
+
+	claim_of_raw_row(row, &own, NULL, &claim);
+	if (!guard_await(appointments, &claim))
+		refuse_row(appointments, row);
+}
 
 Datum
 booking_guard_before(PG_FUNCTION_ARGS)
@@ -286,17 +228,53 @@ booking_guard_before(PG_FUNCTION_ARGS)
 		check_transition(&old, &row);
 		advance_version(trigger->tg_trigslot, &changes);
 		/* an update may give the row another id; its old one is in no way */
-		row.claim.occupant.id = old.claim.occupant.id;
+		row.id = old.id;
 	}
-	if (needs_check(&row, is_update ? &old : NULL) &&
-		!guard_covers(&row.claim) && !guard_await(rel, &row.claim))
-		refuse_row(rel, &row);
+	if (occupation_needs_look(&row, is_update ? &old : NULL))
+	{
+		OwnWrite   *write = guard_own_write(row.id);
+
+		if (write != NULL)
+			prepare_own_row(rel, write, &row);
+		else
+			await_raw_row(rel, &row);
+	}
 	return PointerGetDatum(apply(is_update ? trigger->tg_newtuple :
 								 trigger->tg_trigtuple,
 								 RelationGetDescr(rel), &changes));
 }
 
 PG_FUNCTION_INFO_V1(booking_guard_after);
+
+static void
+judge_move(Relation appointments, OwnWrite *write, const Occupation *row)
+{
+	Claim		claim;
+	Limits		limits;
+
+	claim_of_move(write, row, &claim, &limits);
+	write->result = guard_settle(appointments, &claim, false, &write->holder,
+								 &write->refusal);
+	guard_leave();
+	if (write->result == CLAIM_REFUSED)
+		keep_refusal(&write->refusal, TopTransactionContext);
+}
+
+/*
+ * A row that had no time before, or whose hold had run out, gives up none.
+ */
+static void
+judge_raw_row(Relation appointments, const Occupation *row,
+			  const Occupation *old, TupleTableSlot *slot)
+{
+	IdList		own = {&row->id, 1};
+	Claim		claim;
+
+	claim_of_raw_row(row, &own, key_of_row(slot), &claim);
+	if (!guard_verify(appointments, &claim,
+					  old != NULL && occupation_is_live(old)))
+		refuse_row(appointments, row);
+}
 
 Datum
 booking_guard_after(PG_FUNCTION_ARGS)
@@ -305,24 +283,26 @@ booking_guard_after(PG_FUNCTION_ARGS)
 	Occupation	row;
 	Occupation	old;
 	bool		is_update;
-	bool		is_covered;
-	HeapTuple	stored;
+	OwnWrite   *write;
 
 	catalog_check_trigger(fcinfo, APPOINTMENTS, APPOINTMENTS,
 						  TRIGGER_EVENT_ROW | TRIGGER_EVENT_AFTER,
 						  "guard_after");
 	is_update = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event);
-	stored = is_update ? trigger->tg_newtuple : trigger->tg_trigtuple;
+	if (guard_has_settled(is_update ? trigger->tg_newtuple :
+						  trigger->tg_trigtuple))
+		return PointerGetDatum(NULL);
 	read_occupation(is_update ? trigger->tg_newslot : trigger->tg_trigslot,
 					&row);
 	if (is_update)
 		read_occupation(trigger->tg_trigslot, &old);
-
-	is_covered = guard_covers(&row.claim);
-	guard_leave();
-	if (!is_covered && needs_check(&row, is_update ? &old : NULL) &&
-		!guard_verify(trigger->tg_relation, &row.claim,
-					  HeapTupleHeaderGetXmin(stored->t_data)))
-		refuse_row(trigger->tg_relation, &row);
+	write = guard_own_write(row.id);
+	if (!occupation_needs_look(&row, is_update ? &old : NULL))
+		guard_leave();
+	else if (write != NULL && write->claim != NULL)
+		judge_move(trigger->tg_relation, write, &row);
+	else
+		judge_raw_row(trigger->tg_relation, &row, is_update ? &old : NULL,
+					  is_update ? trigger->tg_newslot : trigger->tg_trigslot);
 	return PointerGetDatum(NULL);
 }

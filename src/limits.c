@@ -1,25 +1,35 @@
 /*-------------------------------------------------------------------------
  *
  * limits.c
- *	  How much one customer, or one day of a barber, may have.
+ *	  Counts what one customer, or one day of a barber, has.
  *
- * Limits bind those who book through functions; the guard asks for them with
- * the row's other claims, with a dirty snapshot and under the customer's and
- * the barber's lock, so two bookings at once cannot both be the last one.
- * Whoever may be the last waits for the transaction that may be, and for no
- * other.  A limit that is off is not looked at.
+ * Limits bind those who book through functions.  The guard counts with a dirty
+ * snapshot, under the customer's and the barber's lock, once the new row is
+ * stored, so two bookings at once cannot both be the last one.  Whoever may be
+ * the last waits for the transaction that may be, and for no other.  A limit
+ * that is off is not looked at.
  *
  * Each asks for as many appointments as it still has to store.  So of several
  * calls that store many for one customer, the one that stored last has room
  * for all of its own: they do not wait in a circle.
  *
- * A service with steps counts once, by its first part.
+ * A service with steps counts once, by its first part; its customer is busy in
+ * every part, so each part asks for the overlap of the whole.
+ *
+ * A dirty count is not of one moment: of a transaction that cancels one
+ * appointment and books another it may meet the first before its commit and
+ * the second after it.  So a refusal is confirmed by a count with one snapshot.
+ *
+ * Under a lock no configuration is read.  A count without one, which comes
+ * first, notes which barbers are the shop's; if another turns up under the
+ * lock, the caller lets go and starts again.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "booking.h"
@@ -27,68 +37,63 @@
 typedef struct Count
 {
 	const Limits *limits;
+	bool		is_locked;
+	bool		met_unknown;	/* a barber that could not be looked up */
 	Tally		active;
 	Tally		overlaps;
 	Tally		of_day;
 	DateADT		date;
 } Count;
 
-/*
- * What the limits look at in a row.
- */
-typedef struct Row
-{
-	int64		id;
-	int64		head_id;
-	bool		is_head;
-	bool		is_live;
-	bool		is_completed;
-	int64		barber_id;
-	int64		visit_id;		/* 0: none */
-	Span		span;
-} Row;
+/* ---- barbers ---- */
 
-static void
-read_row(TupleTableSlot *slot, Row *row)
+static bool
+is_of_shop(Count *count, int64 barber_id)
+{
+	const Limits *limits = count->limits;
+	KnownBarbers *known = limits->known;
+	Barber	   *barber;
+	KnownBarber *added;
+
+	for (int i = 0; i < known->count; i++)
+	{
+		if (known->rows[i].id == barber_id)
+			return known->rows[i].is_of_shop;
+	}
+	if (count->is_locked)
+	{
+		count->met_unknown = true;
+		return false;
+	}
+	barber = schedule_barber(schedule_begin(), barber_id);
+	if (known->count == known->capacity)
+		known->rows = grow_array(known->rows, &known->capacity,
+								 known->count + 1, sizeof(KnownBarber));
+	added = &known->rows[known->count++];
+	added->id = barber_id;
+	added->is_of_shop = barber != NULL && barber->shop->id == limits->shop_id;
+	return added->is_of_shop;
+}
+
+/* ---- counting ---- */
+
+static bool
+is_head(TupleTableSlot *row)
 {
 	bool		isnull = false;
-	bool		never_expires = false;
-	bool		has_visit = true;
-	TimestampTz expires_at;
-	char	   *status;
 
-#define VALUE(column) appointment_value(slot, (column), &isnull)
-	row->id = DatumGetInt64(VALUE(APPT_ID));
-	row->is_head = false;
-	row->head_id = DatumGetInt64(appointment_value(slot, APPT_PART_OF,
-												   &row->is_head));
-	if (row->is_head)
-		row->head_id = row->id;
-	row->barber_id = DatumGetInt64(VALUE(APPT_BARBER_ID));
-	row->span.from = DatumGetTimestampTz(VALUE(APPT_STARTS_AT));
-	row->span.until = DatumGetTimestampTz(VALUE(APPT_ENDS_AT));
-	status = TextDatumGetCString(VALUE(APPT_STATUS));
-	isnull = false;
-	row->visit_id = DatumGetInt64(VALUE(APPT_VISIT_ID));
-	has_visit = !isnull;
-#undef VALUE
-	if (!has_visit)
-		row->visit_id = 0;
-	expires_at = DatumGetTimestampTz(appointment_value(slot,
-													   APPT_HOLD_EXPIRES_AT,
-													   &never_expires));
-	row->is_live = status_is_live(status,
-								  never_expires ? DT_NOEND : expires_at);
-	row->is_completed = strcmp(status, "completed") == 0;
-	pfree(status);
+	appointment_value(row, APPT_PART_OF, &isnull);
+	return isnull;
 }
 
 static bool
-is_of_shop(const Limits *limits, int64 barber_id)
+is_of_visit(TupleTableSlot *row, int64 visit_id)
 {
-	Barber	   *barber = schedule_barber(limits->schedule, barber_id);
+	bool		isnull = false;
+	int64		id = DatumGetInt64(appointment_value(row, APPT_VISIT_ID,
+													 &isnull));
 
-	return barber != NULL && barber->shop->id == limits->shop->id;
+	return visit_id != 0 && !isnull && id == visit_id;
 }
 
 static void
@@ -97,18 +102,22 @@ count_of_user(TupleTableSlot *slot, ProbeResult state, const Holder *holder,
 {
 	Count	   *count = arg;
 	const Limits *limits = count->limits;
-	Row			row;
+	bool		isnull = false;
+	TimestampTz ends_at = DatumGetTimestampTz(appointment_value(slot,
+																APPT_ENDS_AT,
+																&isnull));
+	Occupation	row;
 
-	read_row(slot, &row);
-	if (!row.is_live || row.head_id == limits->head_id)
+	read_occupation(slot, &row);
+	if (!row.has_user || row.user_id != limits->user_id ||
+		!occupation_is_live(&row) || id_is_listed(&limits->own, row.id))
 		return;
-	if (limits->max_active > 0 && row.is_head &&
-		row.span.until > booking_now() && is_of_shop(limits, row.barber_id))
+	if (limits->max_active > 0 && ends_at > booking_now() &&
+		is_head(slot) && is_of_shop(count, row.barber_id))
 		tally_row(&count->active, row.id, state, holder);
 	if (limits->prevent_overlap &&
-		row.span.from < limits->span.until &&
-		row.span.until > limits->span.from &&
-		(limits->visit_id == 0 || row.visit_id != limits->visit_id))
+		row.starts_at < limits->span.until && ends_at > limits->span.from &&
+		!is_of_visit(slot, limits->visit_id))
 		tally_row(&count->overlaps, row.id, state, holder);
 }
 
@@ -118,23 +127,87 @@ count_of_day(TupleTableSlot *slot, ProbeResult state, const Holder *holder,
 {
 	Count	   *count = arg;
 	const Limits *limits = count->limits;
-	Row			row;
+	Zone		zone = limits->zone;
+	Occupation	row;
 
-	read_row(slot, &row);
-	if (row.is_head && row.head_id != limits->head_id &&
-		(row.is_live || row.is_completed) &&
-		zone_date(&limits->shop->zone, row.span.from) == count->date)
+	read_occupation(slot, &row);
+	if (row.barber_id == limits->barber_id && is_head(slot) &&
+		!id_is_listed(&limits->own, row.id) &&
+		(occupation_is_live(&row) || row.status == STATUS_COMPLETED) &&
+		zone_date(&zone, row.starts_at) == count->date)
 		tally_row(&count->of_day, row.id, state, holder);
 }
 
-static ProbeResult
-probe_user(Relation appointments, const Limits *limits, Count *count,
-		   Holder *holder, Refusal *refusal)
+static void
+count_day(Relation appointments, Snapshot snapshot, Count *count)
 {
+	const Limits *limits = count->limits;
+
+	scan_barber_versions(appointments, snapshot, limits->barber_id,
+						 limits->span.from - 2 * USECS_PER_DAY,
+						 limits->span.from + 2 * USECS_PER_DAY,
+						 count_of_day, count);
+}
+
+static void
+count_user(Relation appointments, Snapshot snapshot, Count *count)
+{
+	scan_user_versions(appointments, snapshot, count->limits->user_id,
+					   count_of_user, count);
+}
+
+typedef void (*Counter) (Relation appointments, Snapshot snapshot,
+						 Count *count);
+
+/*
+ * Whether one snapshot, too, has at least "most" rows of a kind.
+ */
+static bool
+is_confirmed(Relation appointments, const Count *count, Counter counter,
+			 Size tally_at, int most)
+{
+	Snapshot	snapshot = probe_register_snapshot();
+	Count		again = {
+		.limits = count->limits, .is_locked = count->is_locked,
+		.date = count->date
+	};
+	Holder		nobody;
+
+	counter(appointments, snapshot, &again);
+	UnregisterSnapshot(snapshot);
+	return tally_result((Tally *) ((char *) &again + tally_at), most,
+						&nobody) == PROBE_TAKEN;
+}
+
+/*
+ * Whether the count leaves room for one more.  A refusal that one snapshot does
+ * not confirm was true of no moment: look again, and wait for nobody.
+ */
+static ProbeResult
+judge_count(Relation appointments, Count *count, Counter counter,
+			Size tally_at, int most, Holder *holder)
+{
+	ProbeResult result = tally_result((Tally *) ((char *) count + tally_at),
+									  most, holder);
+
+	if (result != PROBE_TAKEN || most <= 1 ||
+		is_confirmed(appointments, count, counter, tally_at, most))
+		return result;
+	memset(holder, 0, sizeof(*holder));
+	return PROBE_IN_PROGRESS;
+}
+
+/* ---- the limits ---- */
+
+static ProbeResult
+probe_user(Relation appointments, Count *count, Holder *holder,
+		   Refusal *refusal)
+{
+	const Limits *limits = count->limits;
 	ProbeResult active = PROBE_FREE;
 	ProbeResult overlap = PROBE_FREE;
 
-	scan_user_dirty(appointments, limits->user_id, count_of_user, count);
+	count_user(appointments, NULL, count);
 	if (limits->prevent_overlap)
 		overlap = tally_result(&count->overlaps, 1, holder);
 	if (overlap == PROBE_TAKEN)
@@ -144,9 +217,15 @@ probe_user(Relation appointments, const Limits *limits, Count *count,
 			   instant_text(limits->span.until));
 	if (overlap != PROBE_FREE)
 		return overlap;
+	if (count->met_unknown)
+	{
+		memset(holder, 0, sizeof(*holder));
+		return PROBE_IN_PROGRESS;
+	}
 	if (limits->max_active > 0)
-		active = tally_result(&count->active,
-							  limits->max_active - limits->need + 1, holder);
+		active = judge_count(appointments, count, count_user,
+							 offsetof(Count, active),
+							 limits->max_active - limits->need + 1, holder);
 	if (active == PROBE_TAKEN)
 		refuse(refusal, LIMIT_REACHED, "The shop allows a customer %d active appointments.",
 			   limits->max_active);
@@ -154,17 +233,17 @@ probe_user(Relation appointments, const Limits *limits, Count *count,
 }
 
 static ProbeResult
-probe_day(Relation appointments, const Limits *limits, Count *count,
-		  Holder *holder, Refusal *refusal)
+probe_day(Relation appointments, Count *count, Holder *holder,
+		  Refusal *refusal)
 {
+	const Limits *limits = count->limits;
+	Zone		zone = limits->zone;
 	ProbeResult result;
 
-	count->date = zone_date(&limits->shop->zone, limits->span.from);
-	scan_barber_dirty(appointments, limits->barber_id,
-					  limits->span.from - 2 * USECS_PER_DAY,
-					  limits->span.from + 2 * USECS_PER_DAY,
-					  count_of_day, count);
-	result = tally_result(&count->of_day, limits->max_per_day, holder);
+	count->date = zone_date(&zone, limits->span.from);
+	count_day(appointments, NULL, count);
+	result = judge_count(appointments, count, count_day,
+						 offsetof(Count, of_day), limits->max_per_day, holder);
 	if (result == PROBE_TAKEN)
 		refuse(refusal, LIMIT_REACHED, "Barber " INT64_FORMAT
 			   " takes %d appointments a day.", limits->barber_id,
@@ -189,19 +268,53 @@ limits_bind(const Limits *limits)
 }
 
 /*
- * Whether the limits have room now: FREE; TAKEN, and *refusal says which has
- * not; or IN_PROGRESS, which *holder's transaction decides.
+ * The limits of a part of a service other than the first: it is not counted,
+ * but its customer is busy.  NULL if that does not matter.
+ */
+Limits *
+limits_of_part(const Limits *limits)
+{
+	Limits	   *result;
+
+	if (limits == NULL || !limits->has_user || !limits->prevent_overlap)
+		return NULL;
+	result = palloc(sizeof(Limits));
+	*result = *limits;
+	result->max_active = 0;
+	result->max_per_day = 0;
+	return result;
+}
+
+/*
+ * The limits of a row as it is stored: a BEFORE trigger may have given it to
+ * another customer, who has the same limits, or to another barber, whose limit
+ * a day nobody asked for.
+ */
+void
+limits_of_row(const Limits *asked, bool has_user, int64 user_id,
+			  int64 barber_id, Limits *limits)
+{
+	*limits = *asked;
+	limits->has_user = has_user;
+	limits->user_id = user_id;
+	if (barber_id != asked->barber_id)
+		limits->max_per_day = 0;
+}
+
+/*
+ * Whether the limits have room: FREE; TAKEN, and *refusal says which has not;
+ * or IN_PROGRESS, which *holder's transaction decides.
  */
 ProbeResult
-probe_limits(Relation appointments, const Limits *limits, Holder *holder,
-			 Refusal *refusal)
+probe_limits(Relation appointments, const Limits *limits, bool is_locked,
+			 Holder *holder, Refusal *refusal)
 {
-	Count		count = {.limits = limits};
+	Count		count = {.limits = limits, .is_locked = is_locked};
 	ProbeResult result = PROBE_FREE;
 
 	if (limits_bind_user(limits))
-		result = probe_user(appointments, limits, &count, holder, refusal);
+		result = probe_user(appointments, &count, holder, refusal);
 	if (result == PROBE_FREE && limits->max_per_day > 0)
-		result = probe_day(appointments, limits, &count, holder, refusal);
+		result = probe_day(appointments, &count, holder, refusal);
 	return result;
 }

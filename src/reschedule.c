@@ -3,10 +3,12 @@
  * reschedule.c
  *	  The SQL-callable write that moves an appointment.
  *
- * Each part is an appointment's row, which passes through the guard as a new
- * one would, except that no part of the appointment is in another's way.  All
- * of it is one attempt: whoever must wait holds nothing meanwhile, not even
- * the appointment's own rows.
+ * Each part is an appointment's row, which the guard judges as a new one,
+ * except that the rows that this call moves or gives up are not in each other's
+ * way.  A part that has another status than the head, because somebody changed
+ * it by itself, stays where it is, and is in the way like any other row.  All
+ * of it is one attempt: whoever must wait holds nothing meanwhile, not even the
+ * appointment's own rows.
  *
  *-------------------------------------------------------------------------
  */
@@ -79,21 +81,24 @@ check_movable(const Booked *booked, const Request *move, int *overrides_used,
 }
 
 /*
- * A limit that the appointment counts for already is not asked again.
+ * A limit that the appointment counts for already is not asked again.  If it was
+ * booked beyond a limit, it goes on saying so.
  */
 static void
-drop_met_limits(const Booked *booked, Limits *limits)
+drop_met_limits(const Booked *booked, Limits *limits, int *overrides_used)
 {
-	Zone	   *zone = &limits->shop->zone;
+	Zone	   *zone = &limits->zone;
+	bool		had_limit = limits_bind(limits);
 
-	limits->head_id = booked->id;
-	if (booked->shop_id == limits->shop->id &&
+	if (booked->shop_id == limits->shop_id &&
 		booked->ends_at > booking_now())
 		limits->max_active = 0;
 	if (booked->barber_id == limits->barber_id &&
 		zone_date(zone, booked->starts_at) ==
 		zone_date(zone, limits->span.from))
 		limits->max_per_day = 0;
+	if (booked->overrides_limits && had_limit && !limits_bind(limits))
+		*overrides_used |= OVERRIDE_LIMITS;
 }
 
 /* ---- the rows ---- */
@@ -112,11 +117,13 @@ static OwnerQuery move_query = {
 };
 
 /*
- * Writes the draft over its row; returns the row.
+ * Writes the draft over its row, which the guard's triggers judge by the claim;
+ * *judged says what came of it.  Returns the row.
  */
 static Datum
-move_row(const Draft *draft)
+move_row(const Draft *draft, const Claim *claim, OwnWrite *judged)
 {
+	OwnWrite   *write;
 	Datum		values[] = {
 		Int64GetDatum(draft->id), Int64GetDatum(draft->barber_id),
 		Int64GetDatum(draft->service_id),
@@ -137,11 +144,13 @@ move_row(const Draft *draft)
 	}
 	if (draft->visit_id == 0)
 		nulls[9] = 'n';
-	guard_name_row(draft->id);
+	write = guard_begin_write(draft->id, claim);
 	SPI_connect();
 	if (run_owner_query(&move_query, values, nulls, false) != 1)
 		raise_dropped_row("moved");
 	guard_leave();
+	*judged = *write;
+	guard_end_write(write);
 	result = PointerGetDatum(SPI_returntuple(SPI_tuptable->vals[0],
 											 SPI_tuptable->tupdesc));
 	SPI_finish();
@@ -206,63 +215,122 @@ draft_move(const Booked *booked, const Request *move, const Offer *offer,
 }
 
 /*
- * Lets the guard decide about one part, and writes it.
+ * A move that is under way.
  */
-static Decision
-move_part(Relation appointments, const Booked *booked, Draft *draft,
-		  int capacity, const Limits *limits, TupleTableSlot *scratch,
-		  Datum *result, Refusal *refusal, Holder *holder)
+typedef struct Moving
 {
+	Relation	appointments;
+	const Booked *booked;
+	Draft	   *drafts;
+	int			count;
+	int			capacity;
+	const Limits *limits;		/* or NULL */
+	IdList		own;			/* rows that are moved, given up or added */
+	TupleTableSlot *scratch;
+	Datum		result;			/* the head's row */
+	Refusal    *refusal;
+	Holder	   *holder;
+} Moving;
+
+/*
+ * Writes one part, or adds it, if the guard grants it.
+ */
+static ClaimResult
+write_part(Moving *moving, int position, const Claim *claim)
+{
+	Draft	   *draft = &moving->drafts[position];
+	OwnWrite	judged;
+	Datum		row;
+
+	if (position >= moving->booked->part_count)
+		return store_appointment(moving->appointments, draft, claim,
+								 moving->scratch, moving->holder,
+								 moving->refusal);
+	row = move_row(draft, claim, &judged);
+	if (position == 0)
+		moving->result = row;
+	if (judged.result == CLAIM_IN_PROGRESS)
+		*moving->holder = judged.holder;
+	else if (judged.result == CLAIM_REFUSED)
+		*moving->refusal = judged.refusal;
+	return judged.result;
+}
+
+/*
+ * The rows that are in no part's way: itself, and those that are to be moved or
+ * given up after it.  A part that has been moved is where it stays.
+ */
+static IdList
+not_yet_written(const Moving *moving, int position)
+{
+	int			first = Min(position, moving->own.count - 1);
+
+	return (IdList) {moving->own.ids + first, moving->own.count - first};
+}
+
+static ClaimResult
+move_part(Moving *moving, int position, bool is_to_be_written)
+{
+	const Draft *draft = &moving->drafts[position];
 	Claim		claim = {
 		.occupant = {
 			.barber_id = draft->barber_id,
 			.busy = draft->part.busy,
-			.head_id = booked->id,
+			.own = is_to_be_written ? not_yet_written(moving, position) :
+			moving->own,
 			.service_id = draft->service_id,
 			.starts_at = draft->part.work.from
 		},
-		.capacity = capacity,
-		.limits = limits
+		.capacity = moving->capacity,
+		.limits = position == 0 ? moving->limits :
+		limits_of_part(moving->limits)
 	};
 
-	switch (guard_enter(appointments, &claim, scratch, holder, refusal))
-	{
-		case CLAIM_GRANTED:
-			break;
-		case CLAIM_IN_PROGRESS:
-			return DECIDE_AGAIN;
-		default:
-			return DECIDED_NO;
-	}
-	if (draft->id != 0)
-	{
-		Datum		row = move_row(draft);
-
-		if (draft->part_of == 0)
-			*result = row;
-		return DECIDED_YES;
-	}
-	draft->id = catalog_next_appointment_id();
-	store_appointment(appointments, draft, scratch);
-	return DECIDED_YES;
+	ItemPointerSetInvalid(&claim.occupant.stored);
+	return is_to_be_written ? write_part(moving, position, &claim) :
+		guard_look(moving->appointments, &claim, moving->scratch,
+				   moving->holder, moving->refusal);
 }
 
-static Decision
-move_parts(Relation appointments, const Booked *booked, Draft *drafts,
-		   int count, int capacity, const Limits *limits, Datum *result,
-		   Refusal *refusal, Holder *holder)
+/*
+ * Lists the rows that the call moves, gives up or adds, which are all that do
+ * not stand in its way.
+ */
+static void
+list_own_rows(Moving *moving)
 {
-	TupleTableSlot *scratch = table_slot_create(appointments, NULL);
-	Decision	decision = DECIDED_YES;
+	const Booked *booked = moving->booked;
+	int64	   *ids = palloc((booked->part_count + moving->count) *
+							 sizeof(int64));
+	int			count = booked->part_count;
 
-	for (int i = 0; i < count && decision == DECIDED_YES; i++)
-		decision = move_part(appointments, booked, &drafts[i], capacity,
-							 i == 0 ? limits : NULL, scratch, result,
-							 refusal, holder);
-	ExecDropSingleTupleTableSlot(scratch);
-	if (decision == DECIDED_YES)
-		drop_parts(booked, count);
-	return decision;
+	memcpy(ids, booked->part_ids, count * sizeof(int64));
+	for (int i = booked->part_count; i < moving->count; i++)
+	{
+		moving->drafts[i].id = catalog_next_appointment_id();
+		ids[count++] = moving->drafts[i].id;
+	}
+	moving->own = (IdList) {ids, count};
+}
+
+/*
+ * Looks at all parts before the first is written, so that nothing is written in
+ * vain while another has to wait.
+ */
+static Decision
+move_parts(Moving *moving)
+{
+	ClaimResult result = CLAIM_GRANTED;
+	int			count = moving->count;
+
+	moving->scratch = table_slot_create(moving->appointments, NULL);
+	for (int i = 0; i < 2 * count && result == CLAIM_GRANTED; i++)
+		result = move_part(moving, i % count, i >= count);
+	ExecDropSingleTupleTableSlot(moving->scratch);
+	if (result == CLAIM_GRANTED)
+		drop_parts(moving->booked, count);
+	return result == CLAIM_GRANTED ? DECIDED_YES :
+		result == CLAIM_REFUSED ? DECIDED_NO : DECIDE_AGAIN;
 }
 
 /* ---- the decision ---- */
@@ -275,38 +343,48 @@ decide_move(Relation appointments, const Booked *booked, const Request *move,
 			int overrides_used, Datum *result, Refusal *refusal,
 			Holder *holder)
 {
-	Schedule   *schedule = schedule_begin();
+	Moved		moved = {booked->id, booked->status};
 	StartCheck	check = {
 		.starts_at = move->starts_at,
-		.head_id = booked->id,
+		.moved = &moved,
 		.overrides = move->overrides,
 		.guard_follows = true
 	};
+	Moving		moving = {
+		.appointments = appointments,
+		.booked = booked,
+		.refusal = refusal,
+		.holder = holder
+	};
 	Offer		offer;
 	Limits		limits;
-	Draft	   *drafts;
-	int			count;
+	Decision	decision;
 
-	if (!find_offer(schedule, move->barber_id, move->service_id, &offer,
-					refusal) ||
+	if (!find_offer(schedule_begin(), move->barber_id, move->service_id,
+					&offer, refusal) ||
 		!check_start(&offer, &check, refusal))
 		return DECIDED_NO;
 	overrides_used |= check.overrides_used;
-	limits_for(schedule, &offer, move, &limits);
-	drop_met_limits(booked, &limits);
-	if ((move->overrides & OVERRIDE_LIMITS) != 0 &&
-		breaks_limits(appointments, &limits))
-		overrides_used |= OVERRIDE_LIMITS;
-
-	count = rule_part_count(&offer.rule);
-	drafts = palloc(count * sizeof(Draft));
-	for (int i = 0; i < count; i++)
-		draft_move(booked, move, &offer, i, overrides_used, &drafts[i]);
-	return move_parts(appointments, booked, drafts, count,
-					  count > 1 ? 1 : offer.rule.capacity,
-					  (move->overrides & OVERRIDE_LIMITS) == 0 &&
-					  limits_bind(&limits) ? &limits : NULL,
-					  result, refusal, holder);
+	moving.count = rule_part_count(&offer.rule);
+	moving.capacity = moving.count > 1 ? 1 : offer.rule.capacity;
+	moving.drafts = palloc(moving.count * sizeof(Draft));
+	limits_for(&offer, move, &limits);
+	drop_met_limits(booked, &limits, &overrides_used);
+	for (int i = 0; i < moving.count; i++)
+		draft_move(booked, move, &offer, i, overrides_used,
+				   &moving.drafts[i]);
+	list_own_rows(&moving);
+	limits.own = moving.own;
+	if ((move->overrides & OVERRIDE_LIMITS) == 0)
+		moving.limits = limits_bind(&limits) ? &limits : NULL;
+	else if (breaks_limits(appointments, &limits))
+	{
+		for (int i = 0; i < moving.count; i++)
+			moving.drafts[i].overrides_used |= OVERRIDE_LIMITS;
+	}
+	decision = move_parts(&moving);
+	*result = moving.result;
+	return decision;
 }
 
 typedef struct Attempted

@@ -126,12 +126,12 @@ relevant_time(const Offer *offer, const OpenTime *open,
  * Reads when the offer can begin in a window.
  */
 void
-read_agenda(Offer *offer, BusyReader *reader, int64 head_id,
+read_agenda(Offer *offer, BusyReader *reader, const Moved *moved,
 			const DateWindow *window, Agenda *agenda)
 {
 	SlotRule   *rule = &offer->rule;
-	BusyFilter	filter = {.head_id = head_id};
-	bool		is_filtered = head_id != 0;
+	BusyFilter	filter = {.moved = moved};
+	bool		is_filtered = moved != NULL;
 	Span		span;
 
 	memset(agenda, 0, sizeof(*agenda));
@@ -269,7 +269,7 @@ count_on_day(HeapTuple row, TupleDesc desc, void *state)
  * those that are over included; of one without a limit nothing is read.
  */
 void
-count_days(const Offer *offer, int64 head_id, TimestampTz first,
+count_days(const Offer *offer, const Moved *moved, TimestampTz first,
 		   TimestampTz last, DayCounts *days)
 {
 	Zone	   *zone = &offer->barber->shop->zone;
@@ -277,7 +277,7 @@ count_days(const Offer *offer, int64 head_id, TimestampTz first,
 	if (offer->barber->max_per_day == 0)
 		return;
 	days->zone = zone;
-	days->head_id = head_id;
+	days->head_id = moved != NULL ? moved->head_id : 0;
 	days->first = zone_date(zone, first) - 1;
 	days->day_count = zone_date(zone, last) - days->first + 2;
 	days->counts = palloc0(days->day_count * sizeof(int));
@@ -306,14 +306,14 @@ days_left(const Offer *offer, const DayCounts *days, TimestampTz at)
  * max_per_day allows.
  */
 static void
-drop_full_days(Offer *offer, int64 head_id, StartList *starts)
+drop_full_days(Offer *offer, const Moved *moved, StartList *starts)
 {
 	DayCounts	days;
 	int			kept = 0;
 
 	if (offer->barber->max_per_day == 0 || starts->count == 0)
 		return;
-	count_days(offer, head_id, starts->starts[0].at,
+	count_days(offer, moved, starts->starts[0].at,
 			   starts->starts[starts->count - 1].at, &days);
 	for (int i = 0; i < starts->count; i++)
 	{
@@ -379,7 +379,7 @@ add_groups(Offer *offer, const Agenda *agenda, const DateWindow *window,
  * empty, and reach beyond the notice but not beyond the horizon.
  */
 void
-offer_starts(Offer *offer, BusyReader *reader, int64 head_id,
+offer_starts(Offer *offer, BusyReader *reader, const Moved *moved,
 			 const DateWindow *window, StartList *result)
 {
 	Agenda		agenda;
@@ -387,11 +387,11 @@ offer_starts(Offer *offer, BusyReader *reader, int64 head_id,
 	result->count = 0;
 	if (window->from >= window->until)
 		return;
-	read_agenda(offer, reader, head_id, window, &agenda);
+	read_agenda(offer, reader, moved, window, &agenda);
 	find_starts(&agenda.open, &agenda.blocked, &offer->rule, window,
 				&offer->barber->shop->zone, result);
 	add_groups(offer, &agenda, window, result);
-	drop_full_days(offer, head_id, result);
+	drop_full_days(offer, moved, result);
 }
 
 /* ---- one start ---- */
@@ -499,7 +499,7 @@ check_day(Offer *offer, const StartCheck *check, Refusal *refusal)
 	Start		start = {check->starts_at, 0};
 	StartList	starts = {&start, 1, 1};
 
-	drop_full_days(offer, check->head_id, &starts);
+	drop_full_days(offer, check->moved, &starts);
 	if (starts.count > 0)
 		return true;
 	return refuse(refusal, LIMIT_REACHED, "Barber " INT64_FORMAT
@@ -535,7 +535,7 @@ check_start(Offer *offer, StartCheck *check, Refusal *refusal)
 	{
 		BusyReader *reader = busy_open();
 
-		read_agenda(offer, reader, check->head_id, &window, &agenda);
+		read_agenda(offer, reader, check->moved, &window, &agenda);
 		busy_close(reader);
 	}
 	return check_agenda(offer, &agenda, &window, check, refusal) &&

@@ -163,6 +163,8 @@ target_take(InsertTarget *target, Relation appointments)
 	else
 		MemoryContextSetParent(target->estate->es_query_cxt,
 							   CurrentMemoryContext);
+	Assert(target->estate->es_tupleTable == NIL);
+	Assert(target->result->ri_NumIndices == 0);
 	target->generation = generation;
 	target->result->ri_RelationDesc = appointments;
 	set_trigger_functions(target);

@@ -166,7 +166,7 @@ find_wished_starts(const Entry *entry, int64 barber_id, const Span *freed,
 					   entry->latest - offer.rule.duration_us + 1);
 	window.to_date = offer.last_date;
 	reader = busy_open();
-	offer_starts(&offer, reader, 0, &window, starts);
+	offer_starts(&offer, reader, NULL, &window, starts);
 	busy_close(reader);
 }
 

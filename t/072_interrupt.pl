@@ -1,8 +1,8 @@
 # Calls that are cut off in the middle: by statement_timeout, lock_timeout,
 # pg_cancel_backend() and pg_terminate_backend(), each while every kind of call
-# waits for an uncommitted booking, for a barber's lock, for a key's, for a row,
-# or is itself between a barber's lock and its release.  Afterwards no lock of
-# ours is left, though the transaction goes on, nothing is stored by halves, the
+# waits for an uncommitted booking, for one that is not yet decided, for a
+# barber's lock, for a row, or has itself a barber's lock and a row that is not
+# yet decided.  Afterwards no lock of ours is left, though the transaction goes on, nothing is stored by halves, the
 # session can book, and so can others.  If this fails, a front with a
 # timeout, as every front should have, blocks a barber for everybody.
 #
@@ -50,9 +50,11 @@ sub wait_until
 # What stands in the way
 # ---------------------------------------------------------------------------
 
-# A writer who has set test.pause stops before its row is stored (book_slot then
-# has the barber's lock), or after (a raw writer's is stored and not yet checked),
-# until the gate is opened.
+# A writer who has set test.pause stops before its row is stored; while it is (a
+# function's is speculative then, and where the barber has a limit a day it has
+# the barber's lock); or after (a raw writer's is stored and not yet judged), until
+# the gate is opened.
+sql(qq{UPDATE booking.barbers SET max_per_day = 1000 WHERE id = (ARRAY[$barber])[1]});
 sql(q{
 CREATE FUNCTION public.pause() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -64,6 +66,15 @@ END
 $$;
 CREATE TRIGGER zzz_pause BEFORE INSERT OR UPDATE ON booking.appointments FOR EACH ROW EXECUTE FUNCTION public.pause();
 CREATE TRIGGER "000_pause" AFTER INSERT OR UPDATE ON booking.appointments FOR EACH ROW EXECUTE FUNCTION public.pause();
+CREATE FUNCTION public.pause(id bigint) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+	IF current_setting('test.pause', true) = 'STORING' THEN
+		PERFORM pg_advisory_xact_lock_shared(1);
+	END IF;
+	RETURN id;
+END
+$$;
+CREATE INDEX pausing ON booking.appointments (public.pause(id));
 });
 
 # A booking at 09:00 that may be moved, and a hold at 09:30.
@@ -74,7 +85,7 @@ sub pause_other
 {
 	my ($call) = @_;
 	shut_gate();
-	$other->query_until(qr/going/, "\\echo going\nBEGIN; SET LOCAL test.pause = 'BEFORE';\n$call;\n\\echo paused\n");
+	$other->query_until(qr/going/, "\\echo going\nBEGIN; SET LOCAL test.pause = 'STORING';\n$call;\n\\echo paused\n");
 	wait_until(q{EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND NOT granted)});
 	return;
 }
@@ -108,6 +119,9 @@ my $uncommitted = [ sub { other_has($book_ten =~ s/cut off/other/r) }, \&other_g
 my $locked = [
 	sub { pause_other("SELECT FROM booking.book_slot($barber, 2, " . quiet_start('15:00') . ')') },
 	\&let_other_go_on ];
+my $undecided = [
+	sub { pause_other($book_ten =~ s/cut off/other/r) },
+	\&let_other_go_on ];
 my $gated = [ \&shut_gate, \&open_gate ];
 my $same_key = [ sub { other_has("SELECT FROM booking.book_slot($barber, 2, " . quiet_start('15:00') . ", 'cut off')") }, \&other_gives_up ];
 my $row = sub { my ($id) = @_; return [ sub { other_has("UPDATE booking.appointments SET notes = 'mine' WHERE id = $id") }, \&other_gives_up ] };
@@ -121,27 +135,30 @@ my @cases = (
 	[ 'book_slot, time in progress', $uncommitted, $book_ten ],
 	[ 'book_slot, lock', $locked, $book_ten ],
 	[ 'book_slot, key in progress', $same_key, $book_ten ],
-	[ 'book_slot, its own lock', $gated, "SET LOCAL test.pause = 'BEFORE'; $book_ten" ],
+	[ 'book_slot, not yet decided', $undecided, $book_ten ],
+	[ 'book_slot, not yet stored', $gated, "SET LOCAL test.pause = 'BEFORE'; $book_ten" ],
+	[ 'book_slot, its own lock', $gated, "SET LOCAL test.pause = 'STORING'; $book_ten" ],
 	[ 'try_book_slot, time in progress', $uncommitted, $book_ten =~ s/book_slot/try_book_slot/r ],
 	[ 'hold_slot, lock', $locked, "SELECT FROM booking.hold_slot($barber, 2, $ten, idempotency_key => 'cut off')" ],
 	[ 'book_visit, time in progress', $uncommitted, $visit ],
 	[ 'book_visit, lock', $locked, $visit ],
-	[ 'book_visit, its own lock', $gated, "SET LOCAL test.pause = 'BEFORE'; $visit" ],
+	[ 'book_visit, its own lock', $gated, "SET LOCAL test.pause = 'STORING'; $visit" ],
 	[ 'book_series, time in progress', [ sub { other_has("SELECT FROM booking.cancel_appointment($booked)") }, \&other_gives_up ], $series ],
 	[ 'book_series, its own lock', $gated,
-		"SET LOCAL test.pause = 'BEFORE'; SELECT FROM booking.book_series($barber, 2, $ten, '1 day', 3)" ],
+		"SET LOCAL test.pause = 'STORING'; SELECT FROM booking.book_series($barber, 2, $ten, '1 day', 3)" ],
 	[ 'reschedule, time in progress', $uncommitted, "SELECT FROM booking.reschedule_appointment($booked, $ten)" ],
+	[ 'reschedule, not yet decided', $undecided, "SELECT FROM booking.reschedule_appointment($booked, $ten)" ],
 	[ 'reschedule, row', $row->($booked), "SELECT FROM booking.reschedule_appointment($booked, $ten)" ],
 	[ 'reschedule, lock', $locked, "SELECT FROM booking.reschedule_appointment($booked, $ten)" ],
 	[ 'reschedule, its own lock', $gated,
-		"SET LOCAL test.pause = 'BEFORE'; SELECT FROM booking.reschedule_appointment($booked, $ten)" ],
+		"SET LOCAL test.pause = 'STORING'; SELECT FROM booking.reschedule_appointment($booked, $ten)" ],
 	[ 'cancel, row', $row->($booked), "SELECT FROM booking.cancel_appointment($booked)" ],
 	[ 'cancel, under way', $gated, "SET LOCAL test.pause = 'AFTER'; SELECT FROM booking.cancel_appointment($booked)" ],
 	[ 'confirm, row', $row->($held), "SELECT FROM booking.confirm_appointment($held)" ],
 	[ 'expire_holds, under way', $gated,
 		"SET LOCAL booking.now = '2200-01-01 00:00Z'; SET LOCAL test.pause = 'BEFORE'; SELECT booking.expire_holds()" ],
 	[ 'INSERT, time in progress', $uncommitted, $raw ],
-	[ 'INSERT, lock', $locked, $raw ],
+	[ 'INSERT, not yet decided', $undecided, $raw ],
 	[ 'INSERT, stored and not yet checked', $gated, "SET LOCAL test.pause = 'AFTER'; $raw" ],
 );
 
@@ -198,7 +215,7 @@ sub is_left
 	my ($who) = @_;
 	return sql(qq{
 SELECT 'lock of ' || pid || ': ' || locktype || ' ' || mode FROM pg_locks
-WHERE pid = $who AND (locktype IN ('tuple', 'advisory') OR NOT granted)
+WHERE pid = $who AND (locktype IN ('tuple', 'advisory', 'spectoken') OR NOT granted)
 UNION ALL
 SELECT 'stored ' || id FROM booking.appointments WHERE idempotency_key LIKE 'cut off%' OR series_id IS NOT NULL
 UNION ALL
@@ -278,7 +295,8 @@ foreach my $case (@cases)
 	is(terminated($call, $end), '', "$name: pg_terminate_backend()");
 }
 $_->quit foreach $session, $other, $gate;
-sql('DROP TRIGGER zzz_pause ON booking.appointments; DROP TRIGGER "000_pause" ON booking.appointments');
+sql('DROP TRIGGER zzz_pause ON booking.appointments; DROP TRIGGER "000_pause" ON booking.appointments; DROP INDEX booking.pausing');
+sql("UPDATE booking.barbers SET max_per_day = NULL WHERE id = (ARRAY[$barber])[1]");
 
 # ---------------------------------------------------------------------------
 # At random
