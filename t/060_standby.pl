@@ -94,7 +94,7 @@ my $ids = $standby->safe_psql(
 		(SELECT starts_at FROM booking.next_slots(15, now() + interval '2 days', 1, 15))
 	FROM booking.appointments});
 my ($hold, $booked, $begun, $place, $free) = split /\|/, $ids;
-my $stylish = "15, 15, 42, '$free'";
+my $stylish = "15, 15, NULL, '$free'"; # a walk-in, who is nowhere else then
 
 my %calls = (
 	book_slot => "booking.book_slot($stylish)",
