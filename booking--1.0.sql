@@ -430,7 +430,7 @@ COMMENT ON FUNCTION schema_parts() IS
 CREATE FUNCTION check_tables() RETURNS void
 AS 'MODULE_PATHNAME', 'booking_check_tables' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION check_tables() IS
-'Raises an error that names the first table or column of the booking schema that is missing or has the wrong type.';
+'Raises an error that names the first table or column of the booking schema that is missing or not as the functions need it: another type, NULL where setup() allows none, generated, a nondeterministic collation.';
 
 CREATE FUNCTION setup(owner regrole DEFAULT NULL) RETURNS SETOF text
 LANGUAGE plpgsql VOLATILE
@@ -475,7 +475,7 @@ COMMENT ON FUNCTION setup(regrole) IS
 'Creates the tables, indexes and triggers that are missing, and returns a line for each; nothing that exists is changed, but for a trigger
 of a logical replica''s that has become an ordinary one.
 owner: the role that shall own new tables (default: the caller). Needs CREATE on schema booking.
-Errors: 42703/42804 (from check_tables) when a table of that name lacks a column or has it with another type.';
+Errors: 42703/42804/42P16/42P21 (from check_tables) when a table of that name lacks a column or has it otherwise than the functions need it.';
 
 -- ---------------------------------------------------------------------------
 -- Reads: availability

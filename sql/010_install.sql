@@ -173,7 +173,7 @@ ROLLBACK;
 -- A column of another type.
 BEGIN;
 ALTER TABLE booking.appointments ALTER price_cents TYPE int;
-SELECT test.error('SELECT * FROM booking.available_slots(10, ''2026-03-02'')');
+SELECT test.error('SELECT * FROM booking.book_slot(10, 10, NULL, ''2026-03-02 10:00Z'')');
 ROLLBACK;
 
 -- A table missing, and one that is a view.

@@ -129,7 +129,7 @@ SELECT pg_temp.starts();
 BEGIN;
 ALTER TABLE booking.working_hours RENAME TO old_hours;
 SELECT test.brief('SELECT pg_temp.starts()');
-CREATE TABLE booking.working_hours (closes time, extra int, valid_until date, weekday int, opens time, valid_from date, barber_id bigint);
+CREATE TABLE booking.working_hours (closes time NOT NULL, extra int, valid_until date NOT NULL, weekday int NOT NULL, opens time NOT NULL, valid_from date NOT NULL, barber_id bigint NOT NULL);
 SELECT pg_temp.starts();
 INSERT INTO booking.working_hours (barber_id, weekday, opens, closes, valid_from, valid_until)
 VALUES (14001, 1, '15:00', '16:00', '-infinity', 'infinity');

@@ -32,6 +32,7 @@
 #include "utils/snapshot.h"
 #include "utils/tuplestore.h"
 
+#include "columns.h"
 #include "compat.h"
 
 #define BOOKING_SCHEMA "booking"
@@ -295,62 +296,56 @@ typedef enum TableId
 	TABLE_COUNT
 } TableId;
 
-/* Columns of each table, in the order of catalog.c's list of names */
+/* Columns of each table */
+#define COLUMN_NUMBER(number, name, type, flags) number,
 enum
 {
-	SHOP_ID, SHOP_TIME_ZONE, SHOP_SLOT_INTERVAL, SHOP_SLOT_ANCHOR,
-	SHOP_MIN_NOTICE, SHOP_MAX_ADVANCE_DAYS, SHOP_CANCELLATION_WINDOW,
-	SHOP_IS_ACTIVE, SHOP_HOLD_MINUTES, SHOP_WAITLIST_HOLD_MINUTES,
-	SHOP_MAX_ACTIVE_PER_USER, SHOP_PREVENT_USER_OVERLAP, SHOP_ASSIGNMENT
+	SHOPS_COLUMNS(COLUMN_NUMBER)
 };
 enum
 {
-	BARBER_ID, BARBER_SHOP_ID, BARBER_IS_ACTIVE, BARBER_PRIORITY,
-	BARBER_MAX_PER_DAY
+	BARBERS_COLUMNS(COLUMN_NUMBER)
 };
 enum
 {
-	SERVICE_ID, SERVICE_SHOP_ID, SERVICE_NAME, SERVICE_DURATION,
-	SERVICE_BUFFER_BEFORE, SERVICE_BUFFER_AFTER, SERVICE_SLOT_INTERVAL,
-	SERVICE_MIN_NOTICE, SERVICE_REQUIRES_CONFIRMATION, SERVICE_PRICE,
-	SERVICE_IS_ACTIVE, SERVICE_CAPACITY
+	SERVICES_COLUMNS(COLUMN_NUMBER)
 };
 enum
 {
-	STEP_SERVICE_ID, STEP_POSITION, STEP_WORK, STEP_GAP
+	SERVICE_STEPS_COLUMNS(COLUMN_NUMBER)
 };
 enum
 {
-	OFFER_BARBER_ID, OFFER_SERVICE_ID, OFFER_DURATION, OFFER_PRICE
+	BARBER_SERVICES_COLUMNS(COLUMN_NUMBER)
 };
 enum
 {
-	HOURS_BARBER_ID, HOURS_WEEKDAY, HOURS_OPENS, HOURS_CLOSES,
-	HOURS_VALID_FROM, HOURS_VALID_UNTIL
+	WORKING_HOURS_COLUMNS(COLUMN_NUMBER)
 };
 enum
 {
-	OVERRIDE_BARBER_ID, OVERRIDE_SHOP_ID, OVERRIDE_DATE, OVERRIDE_OPENS,
-	OVERRIDE_CLOSES
+	SCHEDULE_OVERRIDES_COLUMNS(COLUMN_NUMBER)
 };
 enum
 {
-	OFF_BARBER_ID, OFF_SHOP_ID, OFF_STARTS_AT, OFF_ENDS_AT
+	TIME_OFF_COLUMNS(COLUMN_NUMBER)
 };
 enum
 {
-	USER_ID, USER_IS_ACTIVE, USER_EMAIL, USER_NAME, USER_PHONE
+	USERS_COLUMNS(COLUMN_NUMBER)
 };
 enum
 {
-	APPT_ID, APPT_BARBER_ID, APPT_SERVICE_ID, APPT_USER_ID, APPT_STARTS_AT,
-	APPT_ENDS_AT, APPT_BUSY_FROM, APPT_BUSY_UNTIL, APPT_STATUS,
-	APPT_HOLD_EXPIRES_AT, APPT_PRICE, APPT_IDEMPOTENCY_KEY, APPT_VISIT_ID,
-	APPT_VERSION, APPT_NOTES, APPT_CREATED_AT, APPT_UPDATED_AT,
-	APPT_CANCELLED_AT, APPT_CANCEL_REASON, APPT_CANCELLED_BY, APPT_PART_OF,
-	APPT_SERIES_ID, APPT_GUEST_NAME, APPT_IS_ASSIGNED, APPT_OVERRIDES,
-	APPT_REQUEST_HASH,
+	APPOINTMENTS_COLUMNS(COLUMN_NUMBER)
 	APPT_COLUMNS
+};
+enum
+{
+	APPOINTMENT_HISTORY_COLUMNS(COLUMN_NUMBER)
+};
+enum
+{
+	WAITLIST_COLUMNS(COLUMN_NUMBER)
 };
 #define MAX_TABLE_COLUMNS APPT_COLUMNS
 
@@ -370,6 +365,10 @@ extern void catalog_init(void);
 extern uint64 catalog_configuration_generation(void);
 extern uint64 catalog_shape_generation(void);
 extern Oid	catalog_table_id(TableId table);
+extern Oid	catalog_owner(void);
+extern uint32 catalog_tables_in(const char *sql);
+extern void catalog_check(uint32 set);
+extern void catalog_check_types(void);
 extern Relation catalog_open(TableId table, LOCKMODE lockmode);
 extern Relation catalog_open_index(IndexId index, LOCKMODE lockmode);
 extern void catalog_freeze(bool is_frozen);
@@ -977,6 +976,7 @@ typedef struct OwnerQuery
 	int			nargs;
 	Oid			argtypes[10];
 	struct _SPI_plan *plan;		/* kept once prepared */
+	uint32		tables;			/* which of ours it names; set with the plan */
 } OwnerQuery;
 
 typedef struct OwnerIdentity

@@ -3,15 +3,15 @@
  * catalog.c
  *	  Our tables, columns and indexes, as OIDs and attribute numbers.
  *
- * The tables are the user's, found by name in schema booking.  They are looked
- * up once per backend; every column that we use is checked to be there with
- * the type we expect, and the indexes to be valid and on the columns we scan
- * by.  The one relation-cache callback of the extension bumps three counters:
- * "catalog_generation" makes us look up again, "configuration_generation"
- * makes schedule.c compile again, "shape_generation" makes target.c build
- * again.  It touches nothing else, as it may be called at any moment, even
- * while we are looking up; so what was looked up is valid only if the counter
- * did not move meanwhile.
+ * The tables are the user's, found by name in schema booking.  Each is looked up
+ * when it is first needed, once per backend; every column that we use
+ * (columns.h) is checked to be as we need it, and its indexes to be valid and as
+ * we scan them.  The one relation-cache callback of the extension bumps
+ * counters: the table's generation makes us look it up again,
+ * "configuration_generation" makes schedule.c compile again, "shape_generation"
+ * makes target.c build again.  It touches nothing else, as it may be called at
+ * any moment, even while we are looking up; so what was looked up is valid only
+ * if the counter did not move meanwhile.
  *
  * Reading rows here needs no privilege of the caller: EXECUTE on the calling
  * function is the gate.
@@ -20,6 +20,8 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
@@ -27,12 +29,17 @@
 #include "access/transam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_opclass.h"
+#include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
+#include "nodes/primnodes.h"
+#include "nodes/readfuncs.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
@@ -49,116 +56,99 @@ typedef struct ColumnName
 {
 	const char *name;
 	Oid			type;
+	int			flags;			/* COLUMN_..., see columns.h */
 } ColumnName;
 
 typedef struct TableName
 {
 	const char *name;
-	ColumnName	columns[MAX_TABLE_COLUMNS];
+	const ColumnName *columns;
+	int			column_count;
 } TableName;
 
+#define COLUMN_NAME(number, name, type, flags) {name, type, flags},
+#define DEFINE_COLUMNS(array, list) \
+	static const ColumnName array[] = {list(COLUMN_NAME)}; \
+	StaticAssertDecl(lengthof(array) <= MAX_TABLE_COLUMNS, \
+					 "no table has more columns than appointments")
+
+DEFINE_COLUMNS(shops_columns, SHOPS_COLUMNS);
+DEFINE_COLUMNS(barbers_columns, BARBERS_COLUMNS);
+DEFINE_COLUMNS(services_columns, SERVICES_COLUMNS);
+DEFINE_COLUMNS(service_steps_columns, SERVICE_STEPS_COLUMNS);
+DEFINE_COLUMNS(barber_services_columns, BARBER_SERVICES_COLUMNS);
+DEFINE_COLUMNS(working_hours_columns, WORKING_HOURS_COLUMNS);
+DEFINE_COLUMNS(schedule_overrides_columns, SCHEDULE_OVERRIDES_COLUMNS);
+DEFINE_COLUMNS(time_off_columns, TIME_OFF_COLUMNS);
+DEFINE_COLUMNS(users_columns, USERS_COLUMNS);
+DEFINE_COLUMNS(appointments_columns, APPOINTMENTS_COLUMNS);
+DEFINE_COLUMNS(appointment_history_columns, APPOINTMENT_HISTORY_COLUMNS);
+DEFINE_COLUMNS(waitlist_columns, WAITLIST_COLUMNS);
+
+#define TABLE_NAME(name) {#name, name##_columns, lengthof(name##_columns)}
+
 static const TableName table_names[TABLE_COUNT] = {
-	[SHOPS] = {"shops", {
-			{"id", INT8OID}, {"time_zone", TEXTOID},
-			{"slot_interval_minutes", INT4OID}, {"slot_anchor", TEXTOID},
-			{"min_notice_minutes", INT4OID}, {"max_advance_days", INT4OID},
-			{"cancellation_window_minutes", INT4OID},
-			{"is_active", BOOLOID}, {"hold_minutes", INT4OID},
-			{"waitlist_hold_minutes", INT4OID},
-			{"max_active_per_user", INT4OID},
-	{"prevent_user_overlap", BOOLOID}, {"assignment", TEXTOID}}},
-	[BARBERS] = {"barbers", {
-			{"id", INT8OID}, {"shop_id", INT8OID}, {"is_active", BOOLOID},
-	{"priority", INT4OID}, {"max_per_day", INT4OID}}},
-	[SERVICES] = {"services", {
-			{"id", INT8OID}, {"shop_id", INT8OID}, {"name", TEXTOID},
-			{"duration_minutes", INT4OID}, {"buffer_before_minutes", INT4OID},
-			{"buffer_after_minutes", INT4OID},
-			{"slot_interval_minutes", INT4OID},
-			{"min_notice_minutes", INT4OID},
-			{"requires_confirmation", BOOLOID}, {"price_cents", INT8OID},
-	{"is_active", BOOLOID}, {"capacity", INT4OID}}},
-	[SERVICE_STEPS] = {"service_steps", {
-			{"service_id", INT8OID}, {"position", INT4OID},
-	{"work_minutes", INT4OID}, {"gap_minutes", INT4OID}}},
-	[BARBER_SERVICES] = {"barber_services", {
-			{"barber_id", INT8OID}, {"service_id", INT8OID},
-	{"duration_minutes", INT4OID}, {"price_cents", INT8OID}}},
-	[WORKING_HOURS] = {"working_hours", {
-			{"barber_id", INT8OID}, {"weekday", INT4OID}, {"opens", TIMEOID},
-			{"closes", TIMEOID}, {"valid_from", DATEOID},
-	{"valid_until", DATEOID}}},
-	[SCHEDULE_OVERRIDES] = {"schedule_overrides", {
-			{"barber_id", INT8OID}, {"shop_id", INT8OID}, {"on_date", DATEOID},
-	{"opens", TIMEOID}, {"closes", TIMEOID}}},
-	[TIME_OFF] = {"time_off", {
-			{"barber_id", INT8OID}, {"shop_id", INT8OID},
-	{"starts_at", TIMESTAMPTZOID}, {"ends_at", TIMESTAMPTZOID}}},
-	[USERS] = {"users", {
-			{"id", INT8OID}, {"is_active", BOOLOID}, {"email", TEXTOID},
-	{"name", TEXTOID}, {"phone", TEXTOID}}},
-	[APPOINTMENTS] = {"appointments", {
-			{"id", INT8OID}, {"barber_id", INT8OID}, {"service_id", INT8OID},
-			{"user_id", INT8OID}, {"starts_at", TIMESTAMPTZOID},
-			{"ends_at", TIMESTAMPTZOID}, {"busy_from", TIMESTAMPTZOID},
-			{"busy_until", TIMESTAMPTZOID}, {"status", TEXTOID},
-			{"hold_expires_at", TIMESTAMPTZOID}, {"price_cents", INT8OID},
-			{"idempotency_key", TEXTOID}, {"visit_id", INT8OID},
-			{"version", INT4OID}, {"notes", TEXTOID},
-			{"created_at", TIMESTAMPTZOID}, {"updated_at", TIMESTAMPTZOID},
-			{"cancelled_at", TIMESTAMPTZOID}, {"cancel_reason", TEXTOID},
-			{"cancelled_by", TEXTOID}, {"part_of", INT8OID},
-			{"series_id", INT8OID}, {"guest_name", TEXTOID},
-			{"is_assigned", BOOLOID}, {"overrides", TEXTARRAYOID},
-	{"request_hash", INT8OID}}},
-	[APPOINTMENT_HISTORY] = {"appointment_history", {
-			{"id", INT8OID}, {"appointment_id", INT8OID},
-			{"version", INT4OID}, {"changed_at", TIMESTAMPTZOID},
-			{"changed_by", TEXTOID}, {"db_role", TEXTOID},
-	{"from_values", JSONBOID}, {"to_values", JSONBOID}}},
-	[WAITLIST] = {"waitlist", {
-			{"id", INT8OID}, {"user_id", INT8OID}, {"service_id", INT8OID},
-			{"barber_id", INT8OID}, {"earliest", TIMESTAMPTZOID},
-			{"latest", TIMESTAMPTZOID}, {"status", TEXTOID},
-			{"appointment_id", INT8OID}, {"joined_at", TIMESTAMPTZOID},
-	{"served_at", TIMESTAMPTZOID}}},
+	[SHOPS] = TABLE_NAME(shops),
+	[BARBERS] = TABLE_NAME(barbers),
+	[SERVICES] = TABLE_NAME(services),
+	[SERVICE_STEPS] = TABLE_NAME(service_steps),
+	[BARBER_SERVICES] = TABLE_NAME(barber_services),
+	[WORKING_HOURS] = TABLE_NAME(working_hours),
+	[SCHEDULE_OVERRIDES] = TABLE_NAME(schedule_overrides),
+	[TIME_OFF] = TABLE_NAME(time_off),
+	[USERS] = TABLE_NAME(users),
+	[APPOINTMENTS] = TABLE_NAME(appointments),
+	[APPOINTMENT_HISTORY] = TABLE_NAME(appointment_history),
+	[WAITLIST] = TABLE_NAME(waitlist),
 };
 
+/* Which rows an index has */
+typedef enum IndexedRows
+{
+	EVERY_ROW,
+	LIVE_ROWS,					/* status pending, confirmed, or checked_in */
+	KEYED_ROWS					/* idempotency_key is not NULL */
+} IndexedRows;
+
 /*
- * Indexes that we scan by hand.  Those of the configuration tables may be
- * missing: their tables are then read through.
+ * Indexes that we scan by hand: a btree whose entries begin with these
+ * columns, the first "key_count" of which order it as their types do.  Those of
+ * the configuration tables may be missing, or other than this: their tables
+ * are then read through.
  */
 typedef struct IndexName
 {
 	const char *name;
 	TableId		table;
+	int			key_count;
 	int			column_count;
 	int			columns[4];
+	IndexedRows rows;
 } IndexName;
 
 static const IndexName index_names[INDEX_COUNT] = {
 	[BARBER_SERVICES_SERVICE_INDEX] = {"idx_barber_services_service",
-	BARBER_SERVICES, 1, {OFFER_SERVICE_ID}},
+	BARBER_SERVICES, 1, 1, {OFFER_SERVICE_ID}, EVERY_ROW},
 	[WORKING_HOURS_BARBER_INDEX] = {"idx_working_hours_barber",
-	WORKING_HOURS, 1, {HOURS_BARBER_ID}},
+	WORKING_HOURS, 1, 1, {HOURS_BARBER_ID}, EVERY_ROW},
 	[OVERRIDES_BARBER_INDEX] = {"idx_schedule_overrides_barber",
-	SCHEDULE_OVERRIDES, 1, {OVERRIDE_BARBER_ID}},
+	SCHEDULE_OVERRIDES, 1, 1, {OVERRIDE_BARBER_ID}, EVERY_ROW},
 	[OVERRIDES_SHOP_INDEX] = {"idx_schedule_overrides_shop",
-	SCHEDULE_OVERRIDES, 1, {OVERRIDE_SHOP_ID}},
+	SCHEDULE_OVERRIDES, 1, 1, {OVERRIDE_SHOP_ID}, EVERY_ROW},
 	[TIME_OFF_BARBER_INDEX] = {"idx_time_off_barber",
-	TIME_OFF, 1, {OFF_BARBER_ID}},
+	TIME_OFF, 1, 1, {OFF_BARBER_ID}, EVERY_ROW},
 	[TIME_OFF_SHOP_INDEX] = {"idx_time_off_shop",
-	TIME_OFF, 1, {OFF_SHOP_ID}},
+	TIME_OFF, 1, 1, {OFF_SHOP_ID}, EVERY_ROW},
 	[AVAILABILITY_INDEX] = {"idx_appointments_availability_check",
-		APPOINTMENTS, 4,
+		APPOINTMENTS, 2, 4,
 		{APPT_BARBER_ID, APPT_BUSY_FROM, APPT_BUSY_UNTIL,
-	APPT_HOLD_EXPIRES_AT}},
+	APPT_HOLD_EXPIRES_AT}, LIVE_ROWS},
 	[BARBER_DATE_INDEX] = {"idx_appointments_barber_date",
-	APPOINTMENTS, 2, {APPT_BARBER_ID, APPT_STARTS_AT}},
+	APPOINTMENTS, 2, 2, {APPT_BARBER_ID, APPT_STARTS_AT}, EVERY_ROW},
 	[IDEMPOTENCY_INDEX] = {"idx_appointments_idempotency_key",
-	APPOINTMENTS, 1, {APPT_IDEMPOTENCY_KEY}},
+	APPOINTMENTS, 1, 1, {APPT_IDEMPOTENCY_KEY}, KEYED_ROWS},
 	[USER_STATUS_INDEX] = {"idx_appointments_user_status",
-	APPOINTMENTS, 2, {APPT_USER_ID, APPT_STATUS}},
+	APPOINTMENTS, 2, 2, {APPT_USER_ID, APPT_STATUS}, EVERY_ROW},
 };
 
 /*
@@ -183,11 +173,11 @@ typedef struct TableInfo
 static TableInfo tables[TABLE_COUNT];
 static FoundIndex indexes[INDEX_COUNT];
 
-static uint64 catalog_generation = 1;
+static uint64 table_generations[TABLE_COUNT];	/* from 1 */
+static uint64 known_generations[TABLE_COUNT];	/* of the above; 0: unknown */
 static uint64 configuration_generation = 1;
 static uint64 shape_generation = 1;
 static bool frozen = false;
-static uint64 known_generation = 0; /* of tables and indexes above */
 
 /*
  * The one relation-cache callback.
@@ -200,7 +190,7 @@ relation_changed(Datum arg, Oid relid)
 	{
 		if (relid == InvalidOid || relid == tables[t].relid)
 		{
-			catalog_generation++;
+			table_generations[t]++;
 			if (t < CONFIGURATION_TABLES)
 				configuration_generation++;
 		}
@@ -208,7 +198,7 @@ relation_changed(Datum arg, Oid relid)
 	for (int i = 0; i < INDEX_COUNT; i++)
 	{
 		if (relid == indexes[i].relid)
-			catalog_generation++;
+			table_generations[index_names[i].table]++;
 	}
 }
 
@@ -229,6 +219,8 @@ catalog_init(void)
 		PROCOID, TYPEOID, NAMESPACEOID, AUTHOID, AUTHMEMROLEMEM
 	};
 
+	for (int t = 0; t < TABLE_COUNT; t++)
+		table_generations[t] = 1;
 	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
 	for (int i = 0; i < (int) lengthof(caches); i++)
 		CacheRegisterSyscacheCallback(caches[i], definition_changed,
@@ -278,93 +270,340 @@ attribute_named(TupleDesc desc, const char *name)
 	return NULL;
 }
 
-static AttrNumber
-find_column(TableId table, const ColumnName *column, TupleDesc desc)
+static _Noreturn void
+raise_missing_column(TableId table, const ColumnName *column)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_COLUMN),
+			 errmsg("table %s.%s has no column \"%s\"", BOOKING_SCHEMA,
+					table_names[table].name, column->name),
+			 errdetail("The booking functions need it, of type %s.",
+					   format_type_be(column->type)),
+			 errhint("%s.schema_parts() shows the tables as they should be.",
+					 BOOKING_SCHEMA)));
+	pg_unreachable();
+}
+
+/*
+ * A domain over the type is another type, too.
+ */
+static void
+check_type(TableId table, const ColumnName *column,
+		   Form_pg_attribute attribute)
+{
+	if (attribute->atttypid == column->type)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("column \"%s\" of table %s.%s is of type %s",
+					column->name, BOOKING_SCHEMA, table_names[table].name,
+					format_type_be(attribute->atttypid)),
+			 errdetail("The booking functions need type %s.",
+					   format_type_be(column->type)),
+			 errhint("%s.schema_parts() shows the tables as they should be.",
+					 BOOKING_SCHEMA)));
+}
+
+static void
+check_not_null(TableId table, const ColumnName *column, TupleDesc desc,
+			   Form_pg_attribute attribute)
+{
+	if ((column->flags & COLUMN_NEEDED) == 0 ||
+		booking_is_not_null(desc, attribute))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+			 errmsg("column \"%s\" of table %s.%s may be NULL",
+					column->name, BOOKING_SCHEMA, table_names[table].name),
+			 errdetail("The booking functions need a value in every row."),
+			 errhint("ALTER TABLE %s.%s ALTER %s SET NOT NULL.",
+					 BOOKING_SCHEMA, table_names[table].name, column->name)));
+}
+
+/*
+ * A generated column takes no value from us, and a virtual one has none.
+ */
+static void
+check_not_generated(TableId table, const ColumnName *column,
+					Form_pg_attribute attribute)
+{
+	if (attribute->attgenerated == '\0')
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+			 errmsg("column \"%s\" of table %s.%s is a generated column",
+					column->name, BOOKING_SCHEMA, table_names[table].name),
+			 errdetail("The booking functions need one that stores what is written to it."),
+			 errhint("%s.schema_parts() shows the tables as they should be.",
+					 BOOKING_SCHEMA)));
+}
+
+static void
+check_collation(TableId table, const ColumnName *column,
+				Form_pg_attribute attribute)
+{
+	if ((column->flags & COLUMN_EXACT) == 0 ||
+		get_collation_isdeterministic(attribute->attcollation))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_COLLATION_MISMATCH),
+			 errmsg("column \"%s\" of table %s.%s has a nondeterministic collation",
+					column->name, BOOKING_SCHEMA, table_names[table].name),
+			 errdetail("The booking functions compare its values byte by byte."),
+			 errhint("ALTER TABLE %s.%s ALTER %s TYPE %s COLLATE \"default\".",
+					 BOOKING_SCHEMA, table_names[table].name, column->name,
+					 format_type_be(column->type))));
+}
+
+/*
+ * The column of that name, of the type that it needs.
+ */
+static Form_pg_attribute
+find_attribute(TableId table, const ColumnName *column, TupleDesc desc)
 {
 	Form_pg_attribute attribute = attribute_named(desc, column->name);
 
 	if (attribute == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("table %s.%s has no column \"%s\"", BOOKING_SCHEMA,
-						table_names[table].name, column->name),
-				 errdetail("The booking functions need it, of type %s.",
-						   format_type_be(column->type)),
-				 errhint("%s.schema_parts() shows the tables as they should be.",
-						 BOOKING_SCHEMA)));
-	if (attribute->atttypid != column->type)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("column \"%s\" of table %s.%s is of type %s",
-						column->name, BOOKING_SCHEMA, table_names[table].name,
-						format_type_be(attribute->atttypid)),
-				 errdetail("The booking functions need type %s.",
-						   format_type_be(column->type)),
-				 errhint("%s.schema_parts() shows the tables as they should be.",
-						 BOOKING_SCHEMA)));
+		raise_missing_column(table, column);
+	check_type(table, column, attribute);
+	return attribute;
+}
+
+static AttrNumber
+find_column(TableId table, const ColumnName *column, TupleDesc desc)
+{
+	Form_pg_attribute attribute = find_attribute(table, column, desc);
+
+	check_not_null(table, column, desc, attribute);
+	check_not_generated(table, column, attribute);
+	check_collation(table, column, attribute);
 	return attribute->attnum;
 }
 
 static void
 find_columns(TableId table, TableInfo *info, TupleDesc desc)
 {
-	const ColumnName *columns = table_names[table].columns;
+	const TableName *name = &table_names[table];
 
-	for (int c = 0; c < MAX_TABLE_COLUMNS && columns[c].name != NULL; c++)
-		info->columns[c] = find_column(table, &columns[c], desc);
+	for (int c = 0; c < name->column_count; c++)
+		info->columns[c] = find_column(table, &name->columns[c], desc);
+}
+
+/* ---- indexes ---- */
+
+/*
+ * An expression in a tuple of pg_index, as it is stored: to simplify it would
+ * run functions of the owner's.  NULL: it has none.
+ */
+static Node *
+stored_predicate(HeapTuple tuple)
+{
+	bool		isnull;
+	Datum		predicate = SysCacheGetAttr(INDEXRELID, tuple,
+											Anum_pg_index_indpred, &isnull);
+
+	return isnull ? NULL : stringToNode(TextDatumGetCString(predicate));
+}
+
+static bool
+is_column(Node *node, AttrNumber column)
+{
+	return IsA(node, Var) && ((Var *) node)->varattno == column;
 }
 
 /*
- * Whether a valid index of the table begins with those columns.
+ * Whether an array has these words and no others, in any order.
  */
 static bool
-index_fits(Form_pg_index form, const TableInfo *info, const int *columns,
-		   int column_count)
+lists_words(Node *node, const char *const *words, int count)
 {
-	bool		fits = form->indrelid == info->relid && form->indisvalid &&
-		form->indnatts >= column_count;
+	List	   *elements;
+	ListCell   *cell;
+	int			found = 0;
 
-	for (int c = 0; fits && c < column_count; c++)
-		fits = form->indkey.values[c] == info->columns[columns[c]];
-	return fits;
+	if (!IsA(node, ArrayExpr))
+		return false;
+	elements = ((ArrayExpr *) node)->elements;
+	foreach(cell, elements)
+	{
+		Const	   *element = lfirst(cell);
+
+		if (!IsA(element, Const) || element->consttype != TEXTOID ||
+			element->constisnull)
+			return false;
+		for (int w = 0; w < count; w++)
+		{
+			if (strcmp(TextDatumGetCString(element->constvalue), words[w]) == 0)
+				found |= 1 << w;
+		}
+	}
+	return list_length(elements) == count && found == (1 << count) - 1;
+}
+
+/*
+ * Whether a predicate says: status = ANY (the live ones).
+ */
+static bool
+is_live_predicate(Node *predicate, const AttrNumber *columns)
+{
+	static const char *const words[] = {"pending", "confirmed", "checked_in"};
+	ScalarArrayOpExpr *any = (ScalarArrayOpExpr *) predicate;
+
+	return IsA(predicate, ScalarArrayOpExpr) &&
+		any->opno == TextEqualOperator && any->useOr &&
+		is_column(linitial(any->args), columns[APPT_STATUS]) &&
+		lists_words(lsecond(any->args), words, lengthof(words));
+}
+
+static bool
+is_not_null_predicate(Node *predicate, AttrNumber column)
+{
+	NullTest   *test = (NullTest *) predicate;
+
+	return IsA(predicate, NullTest) && test->nulltesttype == IS_NOT_NULL &&
+		is_column((Node *) test->arg, column);
+}
+
+/*
+ * Whether an index has the rows that it is used for, and no others.
+ */
+static bool
+has_rows(HeapTuple tuple, IndexedRows rows, const TableInfo *info)
+{
+	Node	   *predicate = stored_predicate(tuple);
+
+	switch (rows)
+	{
+		case EVERY_ROW:
+			break;
+		case LIVE_ROWS:
+			return predicate != NULL &&
+				is_live_predicate(predicate, info->columns);
+		case KEYED_ROWS:
+			return predicate != NULL &&
+				is_not_null_predicate(predicate,
+									  info->columns[APPT_IDEMPOTENCY_KEY]);
+	}
+	return predicate == NULL;
+}
+
+/*
+ * The operator class that orders a column as its type does.
+ */
+static Oid
+usual_operator_class(Oid type)
+{
+	switch (type)
+	{
+		case INT8OID:
+			return INT8_BTREE_OPS_OID;
+		case TIMESTAMPTZOID:
+			return TIMESTAMPTZ_BTREE_OPS_OID;
+		case TEXTOID:
+			return TEXT_BTREE_OPS_OID;
+		default:
+			return InvalidOid;
+	}
+}
+
+/*
+ * Whether the key columns have their types' order, up or down.
+ */
+static bool
+has_usual_order(HeapTuple tuple, const IndexName *name)
+{
+	const ColumnName *columns = table_names[name->table].columns;
+	bool		isnull;
+	oidvector  *classes = (oidvector *)
+		DatumGetPointer(SysCacheGetAttr(INDEXRELID, tuple,
+										Anum_pg_index_indclass, &isnull));
+	oidvector  *collations = (oidvector *)
+		DatumGetPointer(SysCacheGetAttr(INDEXRELID, tuple,
+										Anum_pg_index_indcollation, &isnull));
+
+	for (int c = 0; c < name->key_count; c++)
+	{
+		Oid			type = columns[name->columns[c]].type;
+
+		if (classes->values[c] != usual_operator_class(type))
+			return false;
+		if (type == TEXTOID &&
+			!get_collation_isdeterministic(collations->values[c]))
+			return false;
+	}
+	return true;
+}
+
+static bool
+is_btree(Oid indexid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(indexid));
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	result = ((Form_pg_class) GETSTRUCT(tuple))->relam == BTREE_AM_OID;
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/*
+ * Whether an index of pg_index is a valid one, as its description says.
+ */
+static bool
+index_fits(HeapTuple tuple, const IndexName *name, const TableInfo *info)
+{
+	Form_pg_index form = (Form_pg_index) GETSTRUCT(tuple);
+
+	if (form->indrelid != info->relid || !form->indisvalid ||
+		form->indnkeyatts < name->key_count ||
+		form->indnatts < name->column_count ||
+		!is_btree(form->indexrelid))
+		return false;
+	for (int c = 0; c < name->column_count; c++)
+	{
+		if (form->indkey.values[c] != info->columns[name->columns[c]])
+			return false;
+	}
+	return has_usual_order(tuple, name) && has_rows(tuple, name->rows, info);
 }
 
 /*
  * What is known of an index; no relid if it is missing or does not fit.
  */
 static FoundIndex
-describe_index(Oid indexid, const TableInfo *info, const int *columns,
-			   int column_count)
+describe_index(Oid indexid, const IndexName *name, const TableInfo *info)
 {
 	FoundIndex	found = {InvalidOid, InvalidTransactionId};
 	HeapTuple	tuple = NULL;
-	Form_pg_index form;
 
 	if (OidIsValid(indexid))
 		tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(indexid));
 	if (!HeapTupleIsValid(tuple))
 		return found;
-	form = (Form_pg_index) GETSTRUCT(tuple);
-	if (index_fits(form, info, columns, column_count))
+	if (index_fits(tuple, name, info))
 	{
 		found.relid = indexid;
-		if (form->indcheckxmin)
+		if (((Form_pg_index) GETSTRUCT(tuple))->indcheckxmin)
 			found.since = HeapTupleHeaderGetXmin(tuple->t_data);
 	}
 	ReleaseSysCache(tuple);
 	return found;
 }
 
-static FoundIndex
-find_index(IndexId index)
+static void
+find_indexes(TableId table)
 {
-	const IndexName *name = &index_names[index];
-	Oid			indexid;
+	Oid			space = get_namespace_oid(BOOKING_SCHEMA, false);
 
-	indexid = get_relname_relid(name->name,
-								get_namespace_oid(BOOKING_SCHEMA, false));
-	return describe_index(indexid, &tables[name->table], name->columns,
-						  name->column_count);
+	for (int i = 0; i < INDEX_COUNT; i++)
+	{
+		const IndexName *name = &index_names[i];
+
+		if (name->table == table)
+			indexes[i] = describe_index(get_relname_relid(name->name, space),
+										name, &tables[table]);
+	}
 }
 
 /*
@@ -372,19 +611,20 @@ find_index(IndexId index)
  * column's sequence.
  */
 static void
-find_key(TableInfo *info, Relation rel)
+find_key(TableId table, TableInfo *info, Relation rel)
 {
-	int			first_column = 0;
+	const IndexName name = {.table = table, .key_count = 1, .column_count = 1};
 
-	info->primary_key = describe_index(booking_primary_key(rel), info,
-									   &first_column, 1);
+	info->primary_key = describe_index(booking_primary_key(rel), &name, info);
 	info->id_sequence = booking_identity_sequence(rel, info->columns[0]);
 }
 
+/* ---- looking up ---- */
+
 /*
- * While it is frozen, the catalog is used as it was last found, so that nothing
- * is looked up under a lock of the guard's.  The caller holds locks on the
- * tables and indexes that it uses.
+ * While it is frozen, what is known of a table is used as it was last found, so
+ * that nothing is looked up under a lock of the guard's.  The caller holds locks
+ * on the tables and indexes that it uses.
  */
 void
 catalog_freeze(bool is_frozen)
@@ -392,73 +632,165 @@ catalog_freeze(bool is_frozen)
 	frozen = is_frozen;
 }
 
+/*
+ * Notes the table that has the name before it is locked, so that a message about
+ * it which comes with the lock counts.
+ */
 static void
-look_up(void)
+look_up(TableId table)
 {
-	uint64		generation = catalog_generation;
+	uint64		generation = table_generations[table];
+	TableInfo  *info = &tables[table];
+	Oid			relid = find_table(table);
+	Relation	rel;
 
-	for (int t = 0; t < TABLE_COUNT; t++)
-	{
-		Oid			relid = find_table(t);
-		Relation	rel = table_open(relid, AccessShareLock);
+	if (OidIsValid(info->relid) && relid != info->relid &&
+		table < CONFIGURATION_TABLES)
+		configuration_generation++;
+	info->relid = relid;
+	rel = table_open(relid, AccessShareLock);
+	find_columns(table, info, RelationGetDescr(rel));
+	find_key(table, info, rel);
+	find_indexes(table);
+	table_close(rel, AccessShareLock);
+	known_generations[table] = generation;
+}
 
-		if (relid != tables[t].relid && t < CONFIGURATION_TABLES)
-			configuration_generation++;
-		tables[t].relid = relid;
-		find_columns(t, &tables[t], RelationGetDescr(rel));
-		find_key(&tables[t], rel);
-		table_close(rel, AccessShareLock);
-	}
-	for (int i = 0; i < INDEX_COUNT; i++)
-		indexes[i] = find_index(i);
-	known_generation = generation;
+static bool
+is_current(TableId table)
+{
+	return known_generations[table] == table_generations[table] ||
+		(frozen && known_generations[table] != 0);
 }
 
 /*
- * Looks everything up again, if anything may have changed, and again if that
- * happens meanwhile, until nothing is found to be other than it was: while
+ * Looks a table up again, if anything about it may have changed, and again if
+ * that happens meanwhile, until nothing is found to be other than it was: while
  * caches are discarded (debug_discard_caches) it always happens.  Then the next
  * call looks again.
  */
 static void
-catalog_refresh(void)
+look_up_until_settled(TableId table)
 {
-	TableInfo	previous_tables[TABLE_COUNT];
+	TableInfo	previous_table;
 	FoundIndex	previous_indexes[INDEX_COUNT];
 	bool		settled = false;
 
-	while (!frozen && !settled && known_generation != catalog_generation)
+	while (!settled && !is_current(table))
 	{
-		memcpy(previous_tables, tables, sizeof(tables));
+		CHECK_FOR_INTERRUPTS();
+		memcpy(&previous_table, &tables[table], sizeof(previous_table));
 		memcpy(previous_indexes, indexes, sizeof(indexes));
-		look_up();
-		settled = memcmp(previous_tables, tables, sizeof(tables)) == 0 &&
+		look_up(table);
+		settled = memcmp(&previous_table, &tables[table],
+						 sizeof(previous_table)) == 0 &&
 			memcmp(previous_indexes, indexes, sizeof(indexes)) == 0;
 	}
 }
 
+static inline void
+refresh(TableId table)
+{
+	if (!is_current(table))
+		look_up_until_settled(table);
+}
+
 /*
- * Changes whenever a configuration table did.  Messages that have arrived are
- * taken in first, so that a statement sees what was committed before it, also
- * in a transaction that already holds all its locks.
+ * Changes whenever a configuration table that is known did.  Messages that have
+ * arrived are taken in first, so that a statement sees what was committed before
+ * it, also in a transaction that already holds all its locks.
  */
 uint64
 catalog_configuration_generation(void)
 {
 	AcceptInvalidationMessages();
-	catalog_refresh();			/* which finds the tables to be others */
 	return configuration_generation;
 }
 
 /*
- * One of our tables, as it is known by all messages that have arrived.
+ * One of our tables, as it is named by all messages that have arrived.
  */
 Oid
 catalog_table_id(TableId table)
 {
 	AcceptInvalidationMessages();
-	catalog_refresh();
-	return tables[table].relid;
+	return find_table(table);
+}
+
+/*
+ * The owner of our tables: of the appointments.
+ */
+Oid
+catalog_owner(void)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID,
+										ObjectIdGetDatum(find_table(APPOINTMENTS)));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for table %s.appointments",
+			 BOOKING_SCHEMA);
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+/*
+ * The set of our tables that a query names, for catalog_check().
+ */
+uint32
+catalog_tables_in(const char *sql)
+{
+	uint32		set = 0;
+
+	StaticAssertStmt(TABLE_COUNT <= 32, "a set of tables is 32 bits wide");
+	for (int t = 0; t < TABLE_COUNT; t++)
+	{
+		char	   *name = psprintf("%s.%s", BOOKING_SCHEMA,
+									table_names[t].name);
+
+		for (const char *at = strstr(sql, name); at != NULL;
+			 at = strstr(at + 1, name))
+		{
+			char		next = at[strlen(name)];
+
+			if (next != '_' && !isalnum((unsigned char) next))
+				set |= (uint32) 1 << t;
+		}
+		pfree(name);
+	}
+	return set;
+}
+
+/*
+ * Raises an error if one of these tables is not as the functions need it.
+ */
+void
+catalog_check(uint32 set)
+{
+	for (int t = 0; t < TABLE_COUNT; t++)
+	{
+		if (set & ((uint32) 1 << t))
+			refresh(t);
+	}
+}
+
+/*
+ * Raises an error if a table or column is missing or has another type.  What
+ * else may be wrong is for the caller to find.
+ */
+void
+catalog_check_types(void)
+{
+	for (int t = 0; t < TABLE_COUNT; t++)
+	{
+		const TableName *name = &table_names[t];
+		Relation	rel = table_open(find_table(t), AccessShareLock);
+
+		for (int c = 0; c < name->column_count; c++)
+			(void) find_attribute(t, &name->columns[c], RelationGetDescr(rel));
+		table_close(rel, AccessShareLock);
+	}
 }
 
 /*
@@ -474,16 +806,16 @@ catalog_open(TableId table, LOCKMODE lockmode)
 		Oid			relid;
 
 		CHECK_FOR_INTERRUPTS();
-		catalog_refresh();
+		refresh(table);
 		relid = tables[table].relid;
 		rel = try_relation_open(relid, lockmode);
 		if (rel == NULL)
 		{
 			frozen = false;
-			catalog_generation++;
+			table_generations[table]++;
 			continue;
 		}
-		catalog_refresh();
+		refresh(table);
 		if (tables[table].relid == relid)
 			return rel;
 		relation_close(rel, lockmode);
@@ -512,7 +844,7 @@ catalog_raise_unfit(IndexId index)
 Relation
 catalog_open_index(IndexId index, LOCKMODE lockmode)
 {
-	catalog_refresh();
+	refresh(index_names[index].table);
 	if (!OidIsValid(indexes[index].relid))
 		catalog_raise_unfit(index);
 	return index_open(indexes[index].relid, lockmode);
@@ -549,7 +881,7 @@ found_serves(const FoundIndex *found, Snapshot snapshot)
 bool
 catalog_index_serves(IndexId index, Snapshot snapshot)
 {
-	catalog_refresh();
+	refresh(index_names[index].table);
 	return found_serves(&indexes[index], snapshot);
 }
 
@@ -606,10 +938,19 @@ catalog_next_appointment_id(void)
 	return nextval_internal(sequence, false);
 }
 
+/*
+ * Whether that is one of our tables.  Another one, of another name, is told
+ * without looking ours up.
+ */
 bool
 catalog_is_table(Relation rel, TableId table)
 {
-	catalog_refresh();
+	if (!is_current(table))
+	{
+		if (strcmp(RelationGetRelationName(rel), table_names[table].name) != 0)
+			return false;
+		look_up_until_settled(table);
+	}
 	return RelationGetRelid(rel) == tables[table].relid;
 }
 
@@ -706,7 +1047,7 @@ int
 scan_rows(TableId table, int column, int64 value, IndexId index,
 		  Snapshot snapshot, RowCallback callback, void *state)
 {
-	catalog_refresh();
+	refresh(table);
 	return scan_by_index(table, column, value, &indexes[index],
 						 snapshot, callback, state);
 }
@@ -718,7 +1059,7 @@ int
 scan_rows_by_key(TableId table, int64 value, Snapshot snapshot,
 				 RowCallback callback, void *state)
 {
-	catalog_refresh();
+	refresh(table);
 	return scan_by_index(table, 0, value, &tables[table].primary_key,
 						 snapshot, callback, state);
 }
@@ -731,8 +1072,11 @@ PG_FUNCTION_INFO_V1(booking_check_tables);
 Datum
 booking_check_tables(PG_FUNCTION_ARGS)
 {
-	catalog_generation++;
-	catalog_refresh();
+	for (int t = 0; t < TABLE_COUNT; t++)
+	{
+		table_generations[t]++;
+		refresh(t);
+	}
 	PG_RETURN_VOID();
 }
 

@@ -90,6 +90,15 @@
 						  (conflict), NIL)
 #endif
 
+/* 18 can have a NOT NULL that old rows break */
+#if PG_VERSION_NUM >= 180000
+#define booking_is_not_null(desc, attribute) \
+	(TupleDescCompactAttr((desc), (attribute)->attnum - 1)->attnullability == \
+	 ATTNULLABLE_VALID)
+#else
+#define booking_is_not_null(desc, attribute) ((attribute)->attnotnull)
+#endif
+
 /* 18 asks which tuple is the row's own */
 #if PG_VERSION_NUM >= 180000
 #define booking_check_index_constraints(target, slot, estate, tid, indexes) \

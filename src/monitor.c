@@ -103,6 +103,7 @@ booking_verify(PG_FUNCTION_ARGS)
 
 	require_argument(fcinfo, 0, "deep");
 	values[1] = PG_GETARG_DATUM(0);
+	catalog_check_types();
 	owner_query_result(fcinfo, &verify_query, values, NULL);
 	return (Datum) 0;
 }

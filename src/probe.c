@@ -571,7 +571,7 @@ scan_user_versions(Relation appointments, Snapshot snapshot, int64 user_id,
 		ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ,
 					Int64GetDatum(user_id));
 		ScanKeyEntryInitialize(&keys[1], 0, 2, BTEqualStrategyNumber, TEXTOID,
-							   DEFAULT_COLLATION_OID, F_TEXTEQ,
+							   index->rd_indcollation[1], F_TEXTEQ,
 							   CStringGetTextDatum(statuses[i]));
 		scan_versions(appointments, index, snapshot, keys, 2, callback, arg);
 	}

@@ -13,12 +13,21 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/rel.h"
 
 #include "booking.h"
+
+static void
+become_role(Oid role, OwnerIdentity *saved)
+{
+	GetUserIdAndSecContext(&saved->userid, &saved->sec_context);
+	SetUserIdAndSecContext(role,
+						   saved->sec_context | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_NOFORCE_RLS);
+}
 
 /*
  * Becomes the owner of a table, whose own row-level security does not bind
@@ -27,10 +36,7 @@
 void
 become_owner(Relation rel, OwnerIdentity *saved)
 {
-	GetUserIdAndSecContext(&saved->userid, &saved->sec_context);
-	SetUserIdAndSecContext(rel->rd_rel->relowner,
-						   saved->sec_context | SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_NOFORCE_RLS);
+	become_role(rel->rd_rel->relowner, saved);
 }
 
 void
@@ -39,34 +45,68 @@ resign_owner(const OwnerIdentity *saved)
 	SetUserIdAndSecContext(saved->userid, saved->sec_context);
 }
 
+static void
+prepare(OwnerQuery *query)
+{
+	SPIPlanPtr	plan = SPI_prepare(query->sql, query->nargs, query->argtypes);
+
+	if (plan == NULL || SPI_keepplan(plan) != 0)
+		elog(ERROR, "could not prepare \"%s\"", query->sql);
+	query->plan = plan;
+}
+
 /*
- * Runs a query within SPI, and returns how many rows it gave or wrote.
+ * Runs a query within SPI, and returns how many rows it gave or wrote.  Its
+ * tables are checked before it is analysed, and once more when it has locked
+ * them: whoever altered one before that may have changed what its columns are.
  */
 int
 run_owner_query(OwnerQuery *query, Datum *values, const char *nulls,
 				bool read_only)
 {
-	Relation	rel = catalog_open(APPOINTMENTS, AccessShareLock);
 	OwnerIdentity saved;
 	int			code;
 
-	become_owner(rel, &saved);
 	if (query->plan == NULL)
-	{
-		SPIPlanPtr	plan = SPI_prepare(query->sql, query->nargs,
-									   query->argtypes);
-
-		if (plan == NULL || SPI_keepplan(plan) != 0)
-			elog(ERROR, "could not prepare \"%s\"", query->sql);
-		query->plan = plan;
-	}
+		query->tables = catalog_tables_in(query->sql);
+	catalog_check(query->tables);
+	become_role(catalog_owner(), &saved);
+	if (query->plan == NULL)
+		prepare(query);
 	code = SPI_execute_plan(query->plan, values, nulls, read_only, 0);
 	if (code < 0)
 		elog(ERROR, "could not run \"%s\": %s", query->sql,
 			 SPI_result_code_string(code));
 	resign_owner(&saved);
-	table_close(rel, AccessShareLock);
+	catalog_check(query->tables);
 	return (int) SPI_processed;
+}
+
+/*
+ * The caller trusts the result's columns to be of the function's types.
+ */
+static void
+check_result(TupleDesc desc, TupleDesc expected)
+{
+	if (desc->natts != expected->natts)
+		elog(ERROR, "query has %d columns, not %d", desc->natts,
+			 expected->natts);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(desc, i);
+		Form_pg_attribute wanted = TupleDescAttr(expected, i);
+
+		if (column->atttypid != wanted->atttypid)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("result column \"%s\" is of type %s",
+							NameStr(wanted->attname),
+							format_type_be(column->atttypid)),
+					 errdetail("The function returns type %s.",
+							   format_type_be(wanted->atttypid)),
+					 errhint("%s.schema_parts() shows the tables as they should be.",
+							 BOOKING_SCHEMA)));
+	}
 }
 
 /*
@@ -82,6 +122,7 @@ owner_query_result(FunctionCallInfo fcinfo, OwnerQuery *query,
 	result_begin(fcinfo, &result);
 	SPI_connect();
 	count = run_owner_query(query, values, nulls, true);
+	check_result(SPI_tuptable->tupdesc, result.desc);
 	for (int i = 0; i < count; i++)
 		tuplestore_puttuple(result.store, SPI_tuptable->vals[i]);
 	SPI_finish();
