@@ -376,6 +376,8 @@ extern Oid	catalog_index_id(IndexId index);
 extern bool catalog_index_is_unique(IndexId index);
 extern bool catalog_index_serves(IndexId index, Snapshot snapshot);
 extern _Noreturn void catalog_raise_unfit(IndexId index);
+extern _Noreturn void catalog_raise_forbidden(TableId table, int column,
+											  const char *value);
 extern AttrNumber catalog_column(TableId table, int column);
 extern int64 catalog_next_appointment_id(void);
 extern bool catalog_is_table(Relation rel, TableId table);
@@ -388,6 +390,8 @@ extern int	scan_rows(TableId table, int column, int64 key, IndexId index,
 					  Snapshot snapshot, RowCallback callback, void *state);
 extern int	scan_rows_by_key(TableId table, int64 value, Snapshot snapshot,
 							 RowCallback callback, void *state);
+extern bool scan_one_row(TableId table, int64 id, Snapshot snapshot,
+						 RowCallback callback, void *state);
 
 /* ---- general_scan.c: the availability index, by the server's scan ---- */
 

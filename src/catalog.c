@@ -389,6 +389,54 @@ find_columns(TableId table, TableInfo *info, TupleDesc desc)
 		info->columns[c] = find_column(table, &name->columns[c], desc);
 }
 
+/*
+ * CHECKs of appointments without which its indexes say too little: where a busy
+ * time may be longer, an overlap is not looked for far enough back, and an entry
+ * tells by its expiry alone whether a row is live.
+ */
+static const struct
+{
+	const char *name;
+	const char *promise;
+}			trusted_checks[] = {
+	{"appointments_busy", "no busy time is longer than two days"},
+	{"appointments_hold", "a live row that is not pending has no hold_expires_at"}
+};
+
+static bool
+has_check(TupleDesc desc, const char *name)
+{
+	int			count = desc->constr != NULL ? desc->constr->num_check : 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		ConstrCheck *check = &desc->constr->check[i];
+
+		if (strcmp(check->ccname, name) == 0)
+			return check->ccvalid && booking_is_enforced(check);
+	}
+	return false;
+}
+
+static void
+require_checks(TupleDesc desc)
+{
+	for (int c = 0; c < (int) lengthof(trusted_checks); c++)
+	{
+		const char *name = trusted_checks[c].name;
+
+		if (!has_check(desc, name))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+					 errmsg("table %s.appointments has no valid constraint \"%s\"",
+							BOOKING_SCHEMA, name),
+					 errdetail("The booking functions rely on it: %s.",
+							   trusted_checks[c].promise),
+					 errhint("Add the CHECK that %s.schema_parts() has, or validate it.",
+							 BOOKING_SCHEMA)));
+	}
+}
+
 /* ---- indexes ---- */
 
 /*
@@ -619,6 +667,22 @@ find_key(TableId table, TableInfo *info, Relation rel)
 	info->id_sequence = booking_identity_sequence(rel, info->columns[0]);
 }
 
+/*
+ * Appointments are told apart by their ids.
+ */
+static void
+require_key(const TableInfo *info)
+{
+	if (!OidIsValid(info->primary_key.relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+				 errmsg("table %s.appointments has no primary key on column \"id\"",
+						BOOKING_SCHEMA),
+				 errdetail("The booking functions tell its rows apart by their ids."),
+				 errhint("ALTER TABLE %s.appointments ADD PRIMARY KEY (id).",
+						 BOOKING_SCHEMA)));
+}
+
 /* ---- looking up ---- */
 
 /*
@@ -652,6 +716,11 @@ look_up(TableId table)
 	find_columns(table, info, RelationGetDescr(rel));
 	find_key(table, info, rel);
 	find_indexes(table);
+	if (table == APPOINTMENTS)
+	{
+		require_checks(RelationGetDescr(rel));
+		require_key(info);
+	}
 	table_close(rel, AccessShareLock);
 	known_generations[table] = generation;
 }
@@ -920,6 +989,25 @@ catalog_column(TableId table, int column)
 }
 
 /*
+ * Refuses to go on with a value that the CHECKs of setup() do not allow.
+ */
+void
+catalog_raise_forbidden(TableId table, int column, const char *value)
+{
+	const TableName *name = &table_names[table];
+
+	ereport(ERROR,
+			(errcode(ERRCODE_CHECK_VIOLATION),
+			 errmsg("column \"%s\" of table %s.%s has a value that its CHECK does not allow: %s",
+					name->columns[column].name, BOOKING_SCHEMA, name->name,
+					value),
+			 errdetail("The CHECK was dropped, or the table was filled around it."),
+			 errhint("%s.verify() lists such rows, %s.schema_parts() has the CHECK.",
+					 BOOKING_SCHEMA, BOOKING_SCHEMA)));
+	pg_unreachable();
+}
+
+/*
  * A new id for an appointment.
  */
 int64
@@ -1062,6 +1150,25 @@ scan_rows_by_key(TableId table, int64 value, Snapshot snapshot,
 	refresh(table);
 	return scan_by_index(table, 0, value, &tables[table].primary_key,
 						 snapshot, callback, state);
+}
+
+/*
+ * The same of a table in which an id is one row's: returns whether there is one.
+ */
+bool
+scan_one_row(TableId table, int64 id, Snapshot snapshot,
+			 RowCallback callback, void *state)
+{
+	int			count = scan_rows_by_key(table, id, snapshot, callback, state);
+
+	if (count > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 errmsg("table %s.%s has %d rows with id " INT64_FORMAT,
+						BOOKING_SCHEMA, table_names[table].name, count, id),
+				 errdetail("Its primary key, on column id, was dropped."),
+				 errhint("Delete all but one, and add the primary key again.")));
+	return count > 0;
 }
 
 PG_FUNCTION_INFO_V1(booking_check_tables);

@@ -99,6 +99,13 @@
 #define booking_is_not_null(desc, attribute) ((attribute)->attnotnull)
 #endif
 
+/* 18 can have a CHECK that nobody asks */
+#if PG_VERSION_NUM >= 180000
+#define booking_is_enforced(check) ((check)->ccenforced)
+#else
+#define booking_is_enforced(check) true
+#endif
+
 /* 18 asks which tuple is the row's own */
 #if PG_VERSION_NUM >= 180000
 #define booking_check_index_constraints(target, slot, estate, tid, indexes) \

@@ -57,6 +57,7 @@ add_override_hours(const Overrides *overrides, Zone *zone, DateADT date,
 	{
 		OverrideRow *row = &overrides->rows[i];
 
+		CHECK_FOR_INTERRUPTS();
 		if (row->on_date != date)
 			break;
 		if (!row->is_closed)
@@ -94,6 +95,7 @@ hours_of_date(Barber *barber, DateADT date, SpanList *hours)
 		{
 			HoursRow   *row = &barber->hours[i];
 
+			CHECK_FOR_INTERRUPTS();
 			if (row->valid_from <= date && date <= row->valid_until)
 				add_local_hours(&shop->zone, date, row->opens, row->closes,
 								hours);
@@ -133,7 +135,10 @@ add_pieces(OpenTime *open, const Span *piece, const SpanList *time_off)
 	}
 	spans_subtract(&whole, time_off, &left);
 	for (int i = 0; i < left.count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		add_piece(open, &left.spans[i], piece->from);
+	}
 }
 
 /*

@@ -13,6 +13,8 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
+
 #include "booking.h"
 
 /*
@@ -142,6 +144,7 @@ spans_subtract(const SpanList *list, const SpanList *holes, SpanList *result)
 		TimestampTz from = list->spans[i].from;
 		TimestampTz until = list->spans[i].until;
 
+		CHECK_FOR_INTERRUPTS();
 		first = spans_seek(holes, first, from);
 		for (int h = first;
 			 h < holes->count && holes->spans[h].from < until; h++)
@@ -167,6 +170,7 @@ spans_intersect(const SpanList *list, const SpanList *other,
 	{
 		const Span *span = &list->spans[i];
 
+		CHECK_FOR_INTERRUPTS();
 		first = spans_seek(other, first, span->from);
 		for (int o = first;
 			 o < other->count && other->spans[o].from < span->until; o++)

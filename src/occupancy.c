@@ -231,6 +231,7 @@ count_in_group(GroupList *list, TimestampTz starts_at, const Span *busy)
 	for (int i = list->count - 1; i >= 0; i--)
 	{
 		group = &list->groups[i];
+		CHECK_FOR_INTERRUPTS();
 		if (group->busy.from != busy->from)
 			break;
 		if (group->starts_at == starts_at &&
@@ -369,6 +370,7 @@ read_table(BusyReader *reader, int64 barber_id, TimestampTz from,
 			row_instant(row, desc, APPT_BUSY_UNTIL, 0)
 		};
 
+		CHECK_FOR_INTERRUPTS();
 		ExecStoreHeapTuple(row, slot, false);
 		if (filter == NULL || filter_row(slot, &span, filter))
 			spans_append(busy, span.from, span.until);

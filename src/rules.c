@@ -196,12 +196,27 @@ is_of_group(const Offer *offer, const SeatGroup *group)
 static const SeatGroup *
 find_group(const Offer *offer, const Agenda *agenda, TimestampTz starts_at)
 {
-	for (int i = 0; i < agenda->groups.count; i++)
-	{
-		const SeatGroup *group = &agenda->groups.groups[i];
+	const GroupList *list = &agenda->groups;
+	int			low = 0;
+	int			high = list->count;
+	Part		part;
 
-		if (group->starts_at == starts_at && is_of_group(offer, group))
-			return group;
+	rule_part(&offer->rule, 0, starts_at, &part);
+	while (low < high)
+	{
+		int			middle = low + (high - low) / 2;
+
+		if (list->groups[middle].busy.from < part.busy.from)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < list->count &&
+		 list->groups[low].busy.from == part.busy.from; low++)
+	{
+		if (list->groups[low].starts_at == starts_at &&
+			is_of_group(offer, &list->groups[low]))
+			return &list->groups[low];
 	}
 	return NULL;
 }
@@ -360,6 +375,7 @@ add_groups(Offer *offer, const Agenda *agenda, const DateWindow *window,
 		const SeatGroup *group = &agenda->groups.groups[i];
 		DateADT		date = zone_date(zone, group->starts_at);
 
+		CHECK_FOR_INTERRUPTS();
 		if (group->starts_at >= Max(window->from, offer->rule.earliest) &&
 			group->starts_at < window->until &&
 			(!window->check_dates ||

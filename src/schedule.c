@@ -48,6 +48,10 @@ typedef enum EntryKind
 	SHOP_ENTRY, BARBER_ENTRY, SERVICE_ENTRY
 } EntryKind;
 
+/* What CHECKs of the tables are about */
+#define MINUTES_PER_DAY (24 * 60)
+#define MINUTES_PER_YEAR (365 * MINUTES_PER_DAY)
+
 /* ---- rows into arrays ---- */
 
 /*
@@ -80,6 +84,25 @@ int4_value(HeapTuple row, TupleDesc desc, TableId table, int column,
 	return isnull ? if_null : DatumGetInt32(value);
 }
 
+/*
+ * The same, within what the column's CHECK allows: a table may have lost it, or
+ * have been restored around it.
+ */
+static int
+int4_between(HeapTuple row, TupleDesc desc, TableId table, int column,
+			 int if_null, int least, int most)
+{
+	bool		isnull;
+	int			value = DatumGetInt32(row_value(row, desc, table, column,
+												&isnull));
+
+	if (isnull)
+		return if_null;
+	if (value < least || value > most)
+		catalog_raise_forbidden(table, column, psprintf("%d", value));
+	return value;
+}
+
 static int64
 int8_value(HeapTuple row, TupleDesc desc, TableId table, int column,
 		   int64 if_null)
@@ -88,6 +111,17 @@ int8_value(HeapTuple row, TupleDesc desc, TableId table, int column,
 	Datum		value = row_value(row, desc, table, column, &isnull);
 
 	return isnull ? if_null : DatumGetInt64(value);
+}
+
+static int64
+price_value(HeapTuple row, TupleDesc desc, TableId table, int column,
+			int64 if_null)
+{
+	int64		value = int8_value(row, desc, table, column, if_null);
+
+	if (value < 0 && value != if_null)
+		catalog_raise_forbidden(table, column, psprintf(INT64_FORMAT, value));
+	return value;
 }
 
 static bool
@@ -118,11 +152,15 @@ add_override(HeapTuple row, TupleDesc desc, void *state)
 												  SCHEDULE_OVERRIDES,
 												  OVERRIDE_DATE, &isnull));
 	override->opens = DatumGetTimeADT(row_value(row, desc, SCHEDULE_OVERRIDES,
-												OVERRIDE_OPENS, &isnull));
+												OVERRIDE_OPENS,
+												&override->is_closed));
 	override->closes = DatumGetTimeADT(row_value(row, desc,
 												 SCHEDULE_OVERRIDES,
 												 OVERRIDE_CLOSES, &isnull));
-	override->is_closed = isnull;
+	if (isnull != override->is_closed)
+		catalog_raise_forbidden(SCHEDULE_OVERRIDES,
+								isnull ? OVERRIDE_CLOSES : OVERRIDE_OPENS,
+								"NULL");
 }
 
 static int
@@ -173,6 +211,8 @@ anchor_from_text(const char *name)
 		return ANCHOR_CLOCK;
 	if (strcmp(name, "packed") == 0)
 		return ANCHOR_PACKED;
+	if (strcmp(name, "opening") != 0)
+		catalog_raise_forbidden(SHOPS, SHOP_SLOT_ANCHOR, name);
 	return ANCHOR_OPENING;
 }
 
@@ -183,6 +223,8 @@ assignment_from_text(const char *name)
 		return ASSIGN_ROUND_ROBIN;
 	if (strcmp(name, "priority") == 0)
 		return ASSIGN_PRIORITY;
+	if (strcmp(name, "least_booked") != 0)
+		catalog_raise_forbidden(SHOPS, SHOP_ASSIGNMENT, name);
 	return ASSIGN_LEAST_BOOKED;
 }
 
@@ -210,17 +252,21 @@ compile_shop(HeapTuple row, TupleDesc desc, void *state)
 			  find_zone(text_value(row, desc, SHOPS, SHOP_TIME_ZONE)));
 	shop->anchor = anchor_from_text(text_value(row, desc, SHOPS,
 											   SHOP_SLOT_ANCHOR));
-	shop->slot_interval_minutes = int4_value(row, desc, SHOPS,
-											 SHOP_SLOT_INTERVAL, 15);
-	shop->min_notice_minutes = int4_value(row, desc, SHOPS,
-										  SHOP_MIN_NOTICE, 0);
-	shop->max_advance_days = int4_value(row, desc, SHOPS,
-										SHOP_MAX_ADVANCE_DAYS, 0);
-	shop->hold_minutes = int4_value(row, desc, SHOPS, SHOP_HOLD_MINUTES, 10);
-	shop->waitlist_hold_minutes = int4_value(row, desc, SHOPS,
-											 SHOP_WAITLIST_HOLD_MINUTES, 60);
-	shop->max_active_per_user = int4_value(row, desc, SHOPS,
-										   SHOP_MAX_ACTIVE_PER_USER, 0);
+	shop->slot_interval_minutes = int4_between(row, desc, SHOPS,
+											   SHOP_SLOT_INTERVAL, 0,
+											   1, MINUTES_PER_DAY);
+	shop->min_notice_minutes = int4_between(row, desc, SHOPS, SHOP_MIN_NOTICE,
+											0, 0, MINUTES_PER_YEAR);
+	shop->max_advance_days = int4_between(row, desc, SHOPS,
+										  SHOP_MAX_ADVANCE_DAYS, 0, 0, 3660);
+	shop->hold_minutes = int4_between(row, desc, SHOPS, SHOP_HOLD_MINUTES, 0,
+									  1, 7 * MINUTES_PER_DAY);
+	shop->waitlist_hold_minutes = int4_between(row, desc, SHOPS,
+											   SHOP_WAITLIST_HOLD_MINUTES, 0,
+											   1, 7 * MINUTES_PER_DAY);
+	shop->max_active_per_user = int4_between(row, desc, SHOPS,
+											 SHOP_MAX_ACTIVE_PER_USER, 0,
+											 1, PG_INT32_MAX);
 	shop->prevent_user_overlap = bool_value(row, desc, SHOPS,
 											SHOP_PREVENT_USER_OVERLAP);
 	shop->assignment = assignment_from_text(text_value(row, desc, SHOPS,
@@ -232,7 +278,7 @@ read_shop(Schedule *schedule, CacheDraft *draft, Snapshot snapshot)
 {
 	Shop	   *shop = draft->entry;
 
-	if (scan_rows_by_key(SHOPS, shop->id, snapshot, compile_shop, shop) == 0)
+	if (!scan_one_row(SHOPS, shop->id, snapshot, compile_shop, shop))
 		return false;
 	shop->overrides = read_overrides(OVERRIDE_SHOP_ID, OVERRIDES_SHOP_INDEX,
 									 shop->id, snapshot);
@@ -270,10 +316,11 @@ add_offer(HeapTuple row, TupleDesc desc, void *state)
 
 	offer->service_id = int8_value(row, desc, BARBER_SERVICES,
 								   OFFER_SERVICE_ID, 0);
-	offer->duration_minutes = int4_value(row, desc, BARBER_SERVICES,
-										 OFFER_DURATION, 0);
-	offer->price_cents = int8_value(row, desc, BARBER_SERVICES,
-									OFFER_PRICE, -1);
+	offer->duration_minutes = int4_between(row, desc, BARBER_SERVICES,
+										   OFFER_DURATION, 0,
+										   1, MINUTES_PER_DAY);
+	offer->price_cents = price_value(row, desc, BARBER_SERVICES,
+									 OFFER_PRICE, -1);
 }
 
 static int
@@ -321,8 +368,9 @@ compile_barber(HeapTuple row, TupleDesc desc, void *state)
 										 BARBER_IS_ACTIVE);
 	read->barber->priority = int4_value(row, desc, BARBERS,
 										BARBER_PRIORITY, 0);
-	read->barber->max_per_day = int4_value(row, desc, BARBERS,
-										   BARBER_MAX_PER_DAY, 0);
+	read->barber->max_per_day = int4_between(row, desc, BARBERS,
+											 BARBER_MAX_PER_DAY, 0,
+											 1, PG_INT32_MAX);
 }
 
 static bool
@@ -333,8 +381,7 @@ read_barber(Schedule *schedule, CacheDraft *draft, Snapshot snapshot)
 	RowArray	hours = {.row_size = sizeof(HoursRow)};
 	RowArray	offers = {.row_size = sizeof(OfferRow)};
 
-	if (scan_rows_by_key(BARBERS, barber->id, snapshot,
-						 compile_barber, &read) == 0)
+	if (!scan_one_row(BARBERS, barber->id, snapshot, compile_barber, &read))
 		return false;
 	barber->shop = schedule_shop(schedule, read.shop_id);
 	if (barber->shop == NULL)
@@ -380,18 +427,24 @@ compile_service(HeapTuple row, TupleDesc desc, void *state)
 	service->is_active = bool_value(row, desc, SERVICES, SERVICE_IS_ACTIVE);
 	service->requires_confirmation =
 		bool_value(row, desc, SERVICES, SERVICE_REQUIRES_CONFIRMATION);
-	service->duration_minutes = int4_value(row, desc, SERVICES,
-										   SERVICE_DURATION, 0);
-	service->buffer_before_minutes = int4_value(row, desc, SERVICES,
-												SERVICE_BUFFER_BEFORE, 0);
-	service->buffer_after_minutes = int4_value(row, desc, SERVICES,
-											   SERVICE_BUFFER_AFTER, 0);
-	service->slot_interval_minutes = int4_value(row, desc, SERVICES,
-												SERVICE_SLOT_INTERVAL, 0);
-	service->min_notice_minutes = int4_value(row, desc, SERVICES,
-											 SERVICE_MIN_NOTICE, -1);
-	service->price_cents = int8_value(row, desc, SERVICES, SERVICE_PRICE, 0);
-	service->capacity = int4_value(row, desc, SERVICES, SERVICE_CAPACITY, 1);
+	service->duration_minutes = int4_between(row, desc, SERVICES,
+											 SERVICE_DURATION, 0,
+											 1, MINUTES_PER_DAY);
+	service->buffer_before_minutes = int4_between(row, desc, SERVICES,
+												  SERVICE_BUFFER_BEFORE, 0,
+												  0, MINUTES_PER_DAY / 2);
+	service->buffer_after_minutes = int4_between(row, desc, SERVICES,
+												 SERVICE_BUFFER_AFTER, 0,
+												 0, MINUTES_PER_DAY / 2);
+	service->slot_interval_minutes = int4_between(row, desc, SERVICES,
+												  SERVICE_SLOT_INTERVAL, 0,
+												  1, MINUTES_PER_DAY);
+	service->min_notice_minutes = int4_between(row, desc, SERVICES,
+											   SERVICE_MIN_NOTICE, -1,
+											   0, MINUTES_PER_YEAR);
+	service->price_cents = price_value(row, desc, SERVICES, SERVICE_PRICE, 0);
+	service->capacity = int4_between(row, desc, SERVICES, SERVICE_CAPACITY, 1,
+									 1, PG_INT32_MAX);
 }
 
 typedef struct StepRow
@@ -406,9 +459,12 @@ add_step(HeapTuple row, TupleDesc desc, void *state)
 {
 	StepRow    *step = next_row((RowArray *) state);
 
-	step->position = int4_value(row, desc, SERVICE_STEPS, STEP_POSITION, 0);
-	step->work_minutes = int4_value(row, desc, SERVICE_STEPS, STEP_WORK, 0);
-	step->gap_minutes = int4_value(row, desc, SERVICE_STEPS, STEP_GAP, 0);
+	step->position = int4_between(row, desc, SERVICE_STEPS, STEP_POSITION, 0,
+								  1, 20);
+	step->work_minutes = int4_between(row, desc, SERVICE_STEPS, STEP_WORK, 0,
+									  1, MINUTES_PER_DAY);
+	step->gap_minutes = int4_between(row, desc, SERVICE_STEPS, STEP_GAP, 0,
+									 0, MINUTES_PER_DAY);
 }
 
 static int
@@ -465,8 +521,8 @@ read_service(Schedule *schedule, CacheDraft *draft, Snapshot snapshot)
 	Service    *service = draft->entry;
 	RowArray	barber_ids = {.row_size = sizeof(int64)};
 
-	if (scan_rows_by_key(SERVICES, service->id, snapshot,
-						 compile_service, service) == 0)
+	if (!scan_one_row(SERVICES, service->id, snapshot, compile_service,
+					  service))
 		return false;
 	scan_rows(BARBER_SERVICES, OFFER_SERVICE_ID, service->id,
 			  BARBER_SERVICES_SERVICE_INDEX, snapshot,

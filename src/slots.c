@@ -77,8 +77,11 @@ static void
 block_part(const Part *part, const SpanList *busy, SpanList *blocked)
 {
 	for (int i = 0; i < busy->count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		spans_append(blocked, busy->spans[i].from - part->busy.until + 1,
 					 busy->spans[i].until - part->busy.from);
+	}
 }
 
 /*
@@ -105,6 +108,7 @@ block_starts(const SlotRule *rule, SpanList *busy)
 
 		rule_part(rule, p, 0, &part);
 		block_part(&part, busy, &more);
+		CHECK_FOR_INTERRUPTS();
 		for (int i = 0; i < more.count; i++)
 			spans_add(&blocked, more.spans[i].from, more.spans[i].until);
 	}
@@ -156,8 +160,12 @@ add_steps(Search *search, TimestampTz anchor, TimestampTz first,
 	int64		step = search->rule->interval_us;
 	TimestampTz at = anchor + (first - anchor + step - 1) / step * step;
 
+	Assert(step > 0);
 	for (; at <= last; at += step)
+	{
+		CHECK_FOR_INTERRUPTS();
 		add_grid_start(search, at);
+	}
 }
 
 /*
@@ -263,6 +271,7 @@ add_piece_starts(Search *search, const OpenPiece *piece)
 	{
 		const Span *span = &blocked->spans[b];
 
+		CHECK_FOR_INTERRUPTS();
 		add_gap(search, piece, gap_start, Max(first, gap_start),
 				Min(last, span->from - 1));
 		gap_start = Max(gap_start, span->until);
@@ -321,7 +330,10 @@ find_starts(const OpenTime *open, const SpanList *blocked,
 
 	result->count = 0;
 	for (int p = 0; p < open->piece_count; p++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		add_piece_starts(&search, &open->pieces[p]);
+	}
 	/* pieces of two dates overlap, or a clock went back */
 	if (search.is_disordered)
 		order_starts(result);
