@@ -979,6 +979,7 @@ typedef struct OwnerQuery
 	const char *sql;
 	int			nargs;
 	Oid			argtypes[10];
+	const char *arbiter;		/* index that ON CONFLICT asks for; or NULL */
 	struct _SPI_plan *plan;		/* kept once prepared */
 	uint32		tables;			/* which of ours it names; set with the plan */
 } OwnerQuery;

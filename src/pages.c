@@ -181,6 +181,7 @@ static OwnerQuery find_user_query = {
 static OwnerQuery make_user_query = {
 	.sql = "INSERT INTO booking.users (email, name, phone) VALUES ($1, $2, $3)"
 	" ON CONFLICT (lower(email)) WHERE is_active DO NOTHING RETURNING id",
+	.arbiter = "idx_users_email_active",
 	.nargs = 3,
 	.argtypes = {TEXTOID, TEXTOID, TEXTOID}
 };

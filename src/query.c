@@ -56,6 +56,38 @@ prepare(OwnerQuery *query)
 }
 
 /*
+ * Names the index where the planner found none that ON CONFLICT could ask.
+ */
+static void
+name_arbiter(void *arg)
+{
+	const OwnerQuery *query = arg;
+
+	if (query->arbiter == NULL ||
+		geterrcode() != ERRCODE_INVALID_COLUMN_REFERENCE)
+		return;
+	errcode(ERRCODE_UNDEFINED_OBJECT);
+	errmsg("index %s.%s is missing, invalid, or not as %s.setup() makes it",
+		   BOOKING_SCHEMA, query->arbiter, BOOKING_SCHEMA);
+	errdetail("No other unique index says which rows are the same.");
+	errhint("Drop it if it is there, then SELECT %s.setup().", BOOKING_SCHEMA);
+}
+
+static int
+execute(OwnerQuery *query, Datum *values, const char *nulls, bool read_only)
+{
+	ErrorContextCallback callback = {
+		.callback = name_arbiter, .arg = query, .previous = error_context_stack
+	};
+	int			code;
+
+	error_context_stack = &callback;
+	code = SPI_execute_plan(query->plan, values, nulls, read_only, 0);
+	error_context_stack = callback.previous;
+	return code;
+}
+
+/*
  * Runs a query within SPI, and returns how many rows it gave or wrote.  Its
  * tables are checked before it is analysed, and once more when it has locked
  * them: whoever altered one before that may have changed what its columns are.
@@ -73,7 +105,7 @@ run_owner_query(OwnerQuery *query, Datum *values, const char *nulls,
 	become_role(catalog_owner(), &saved);
 	if (query->plan == NULL)
 		prepare(query);
-	code = SPI_execute_plan(query->plan, values, nulls, read_only, 0);
+	code = execute(query, values, nulls, read_only);
 	if (code < 0)
 		elog(ERROR, "could not run \"%s\": %s", query->sql,
 			 SPI_result_code_string(code));

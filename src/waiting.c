@@ -101,6 +101,7 @@ static OwnerQuery make_wish_query = {
 	" VALUES ($1, $2, $3, $4, $5, $6)"
 	" ON CONFLICT (user_id, service_id, coalesce(barber_id, 0), earliest,"
 	" latest) WHERE status = 'waiting' DO NOTHING RETURNING id",
+	.arbiter = "idx_waitlist_wish",
 	.nargs = 6,
 	.argtypes = {INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID,
 	TIMESTAMPTZOID}
