@@ -390,8 +390,6 @@ extern int	scan_rows(TableId table, int column, int64 key, IndexId index,
 					  Snapshot snapshot, RowCallback callback, void *state);
 extern int	scan_rows_by_key(TableId table, int64 value, Snapshot snapshot,
 							 RowCallback callback, void *state);
-extern bool scan_one_row(TableId table, int64 id, Snapshot snapshot,
-						 RowCallback callback, void *state);
 
 /* ---- general_scan.c: the availability index, by the server's scan ---- */
 

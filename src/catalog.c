@@ -124,6 +124,7 @@ typedef struct IndexName
 	int			column_count;
 	int			columns[4];
 	IndexedRows rows;
+	bool		is_whole_key;	/* there are no more key columns */
 } IndexName;
 
 static const IndexName index_names[INDEX_COUNT] = {
@@ -606,6 +607,7 @@ index_fits(HeapTuple tuple, const IndexName *name, const TableInfo *info)
 	if (form->indrelid != info->relid || !form->indisvalid ||
 		form->indnkeyatts < name->key_count ||
 		form->indnatts < name->column_count ||
+		(name->is_whole_key && form->indnkeyatts > name->key_count) ||
 		!is_btree(form->indexrelid))
 		return false;
 	for (int c = 0; c < name->column_count; c++)
@@ -655,32 +657,47 @@ find_indexes(TableId table)
 }
 
 /*
+ * Whether the rows of a table are told apart by their ids.
+ */
+static bool
+needs_id_key(TableId table)
+{
+	return table == SHOPS || table == BARBERS || table == SERVICES ||
+		table == USERS || table == APPOINTMENTS || table == WAITLIST;
+}
+
+static void
+raise_no_key(TableId table)
+{
+	const char *name = table_names[table].name;
+
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+			 errmsg("table %s.%s has no primary key on column \"id\"",
+					BOOKING_SCHEMA, name),
+			 errdetail("The booking functions tell its rows apart by their ids."),
+			 errhint("ALTER TABLE %s.%s ADD PRIMARY KEY (id).",
+					 BOOKING_SCHEMA, name)));
+}
+
+/*
  * The primary key's index, if it begins with the first column, and that
  * column's sequence.
  */
 static void
 find_key(TableId table, TableInfo *info, Relation rel)
 {
-	const IndexName name = {.table = table, .key_count = 1, .column_count = 1};
+	const IndexName name = {
+		.table = table,
+		.key_count = 1,
+		.column_count = 1,
+		.is_whole_key = needs_id_key(table)
+	};
 
 	info->primary_key = describe_index(booking_primary_key(rel), &name, info);
+	if (name.is_whole_key && !OidIsValid(info->primary_key.relid))
+		raise_no_key(table);
 	info->id_sequence = booking_identity_sequence(rel, info->columns[0]);
-}
-
-/*
- * Appointments are told apart by their ids.
- */
-static void
-require_key(const TableInfo *info)
-{
-	if (!OidIsValid(info->primary_key.relid))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
-				 errmsg("table %s.appointments has no primary key on column \"id\"",
-						BOOKING_SCHEMA),
-				 errdetail("The booking functions tell its rows apart by their ids."),
-				 errhint("ALTER TABLE %s.appointments ADD PRIMARY KEY (id).",
-						 BOOKING_SCHEMA)));
 }
 
 /* ---- looking up ---- */
@@ -717,10 +734,7 @@ look_up(TableId table)
 	find_key(table, info, rel);
 	find_indexes(table);
 	if (table == APPOINTMENTS)
-	{
 		require_checks(RelationGetDescr(rel));
-		require_key(info);
-	}
 	table_close(rel, AccessShareLock);
 	known_generations[table] = generation;
 }
@@ -1027,19 +1041,15 @@ catalog_next_appointment_id(void)
 }
 
 /*
- * Whether that is one of our tables.  Another one, of another name, is told
- * without looking ours up.
+ * Whether that is one of our tables, be it as it should be or not.
  */
 bool
 catalog_is_table(Relation rel, TableId table)
 {
-	if (!is_current(table))
-	{
-		if (strcmp(RelationGetRelationName(rel), table_names[table].name) != 0)
-			return false;
-		look_up_until_settled(table);
-	}
-	return RelationGetRelid(rel) == tables[table].relid;
+	if (is_current(table))
+		return RelationGetRelid(rel) == tables[table].relid;
+	return strcmp(RelationGetRelationName(rel), table_names[table].name) == 0 &&
+		RelationGetRelid(rel) == find_table(table);
 }
 
 /*
@@ -1064,11 +1074,11 @@ has_shape(TriggerEvent event, TriggerEvent shape)
 
 /*
  * Refuses a call of a trigger function that is not for one of the tables first
- * to last, or was declared otherwise than setup() does.
+ * to last, or was declared otherwise than setup() does.  Returns the table.
  */
-void
-catalog_check_trigger(FunctionCallInfo fcinfo, TableId first, TableId last,
-					  TriggerEvent shape, const char *function)
+static TableId
+trigger_table(FunctionCallInfo fcinfo, TableId first, TableId last,
+			  TriggerEvent shape, const char *function)
 {
 	if (CALLED_AS_TRIGGER(fcinfo))
 	{
@@ -1078,7 +1088,7 @@ catalog_check_trigger(FunctionCallInfo fcinfo, TableId first, TableId last,
 		{
 			if (catalog_is_table(trigger->tg_relation, t) &&
 				has_shape(trigger->tg_event, shape))
-				return;
+				return t;
 		}
 	}
 	ereport(ERROR,
@@ -1087,6 +1097,17 @@ catalog_check_trigger(FunctionCallInfo fcinfo, TableId first, TableId last,
 					BOOKING_SCHEMA, function),
 			 errdetail("It can neither be called nor serve another table or kind of trigger."),
 			 errhint("%s.setup() creates the triggers.", BOOKING_SCHEMA)));
+	pg_unreachable();
+}
+
+/*
+ * The same; afterwards the table's columns are known.
+ */
+void
+catalog_check_trigger(FunctionCallInfo fcinfo, TableId first, TableId last,
+					  TriggerEvent shape, const char *function)
+{
+	refresh(trigger_table(fcinfo, first, last, shape, function));
 }
 
 /*
@@ -1152,25 +1173,6 @@ scan_rows_by_key(TableId table, int64 value, Snapshot snapshot,
 						 snapshot, callback, state);
 }
 
-/*
- * The same of a table in which an id is one row's: returns whether there is one.
- */
-bool
-scan_one_row(TableId table, int64 id, Snapshot snapshot,
-			 RowCallback callback, void *state)
-{
-	int			count = scan_rows_by_key(table, id, snapshot, callback, state);
-
-	if (count > 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNIQUE_VIOLATION),
-				 errmsg("table %s.%s has %d rows with id " INT64_FORMAT,
-						BOOKING_SCHEMA, table_names[table].name, count, id),
-				 errdetail("Its primary key, on column id, was dropped."),
-				 errhint("Delete all but one, and add the primary key again.")));
-	return count > 0;
-}
-
 PG_FUNCTION_INFO_V1(booking_check_tables);
 
 /*
@@ -1192,7 +1194,8 @@ PG_FUNCTION_INFO_V1(booking_configuration_changed);
 /*
  * Trigger of the configuration tables: for each statement, and for each row
  * where logical replication writes.  The message reaches every backend, and
- * standbys, at commit; this one at the end of the statement.
+ * standbys, at commit; this one at the end of the statement.  The table need not
+ * be as it should be: its owner may be mending it.
  */
 Datum
 booking_configuration_changed(PG_FUNCTION_ARGS)
@@ -1202,8 +1205,8 @@ booking_configuration_changed(PG_FUNCTION_ARGS)
 	if (CALLED_AS_TRIGGER(fcinfo) &&
 		TRIGGER_FIRED_FOR_ROW(((TriggerData *) fcinfo->context)->tg_event))
 		shape |= TRIGGER_EVENT_ROW | TRIGGER_EVENT_TRUNCATE;
-	catalog_check_trigger(fcinfo, SHOPS, CONFIGURATION_TABLES - 1, shape,
-						  "configuration_changed");
+	(void) trigger_table(fcinfo, SHOPS, CONFIGURATION_TABLES - 1, shape,
+						 "configuration_changed");
 	CacheInvalidateRelcache(((TriggerData *) fcinfo->context)->tg_relation);
 	return PointerGetDatum(NULL);
 }

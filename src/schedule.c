@@ -237,7 +237,7 @@ find_zone(const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("time zone \"%s\" not recognized", name),
-				 errdetail("A shop needs the name of a time zone that the server knows."),
+				 errdetail("Column \"time_zone\" of table booking.shops needs the name of a time zone that the server knows."),
 				 errhint("SELECT name FROM pg_timezone_names lists them.")));
 	return tz;
 }
@@ -278,7 +278,7 @@ read_shop(Schedule *schedule, CacheDraft *draft, Snapshot snapshot)
 {
 	Shop	   *shop = draft->entry;
 
-	if (!scan_one_row(SHOPS, shop->id, snapshot, compile_shop, shop))
+	if (scan_rows_by_key(SHOPS, shop->id, snapshot, compile_shop, shop) == 0)
 		return false;
 	shop->overrides = read_overrides(OVERRIDE_SHOP_ID, OVERRIDES_SHOP_INDEX,
 									 shop->id, snapshot);
@@ -297,7 +297,8 @@ add_hours(HeapTuple row, TupleDesc desc, void *state)
 	HoursRow   *hours = next_row((RowArray *) state);
 	bool		isnull;
 
-	hours->weekday = int4_value(row, desc, WORKING_HOURS, HOURS_WEEKDAY, 0);
+	hours->weekday = int4_between(row, desc, WORKING_HOURS, HOURS_WEEKDAY, 0,
+								  1, 7);
 	hours->opens = DatumGetTimeADT(row_value(row, desc, WORKING_HOURS,
 											 HOURS_OPENS, &isnull));
 	hours->closes = DatumGetTimeADT(row_value(row, desc, WORKING_HOURS,
@@ -330,8 +331,7 @@ compare_hours(const void *a, const void *b)
 }
 
 /*
- * Sorts a barber's hours, and notes where those of each weekday end.  A weekday
- * that is none, as the CHECK sees to, would have no hours.
+ * Sorts a barber's hours, and notes where those of each weekday end.
  */
 static void
 index_hours(Barber *barber)
@@ -340,12 +340,7 @@ index_hours(Barber *barber)
 		qsort(barber->hours, barber->hours_count, sizeof(HoursRow),
 			  compare_hours);
 	for (int i = 0; i < barber->hours_count; i++)
-	{
-		int			weekday = Max(barber->hours[i].weekday, 0);
-
-		if (weekday < (int) lengthof(barber->hours_until))
-			barber->hours_until[weekday] = i + 1;
-	}
+		barber->hours_until[barber->hours[i].weekday] = i + 1;
 	for (int weekday = 1; weekday < (int) lengthof(barber->hours_until);
 		 weekday++)
 		barber->hours_until[weekday] = Max(barber->hours_until[weekday],
@@ -381,7 +376,8 @@ read_barber(Schedule *schedule, CacheDraft *draft, Snapshot snapshot)
 	RowArray	hours = {.row_size = sizeof(HoursRow)};
 	RowArray	offers = {.row_size = sizeof(OfferRow)};
 
-	if (!scan_one_row(BARBERS, barber->id, snapshot, compile_barber, &read))
+	if (scan_rows_by_key(BARBERS, barber->id, snapshot,
+						 compile_barber, &read) == 0)
 		return false;
 	barber->shop = schedule_shop(schedule, read.shop_id);
 	if (barber->shop == NULL)
@@ -521,8 +517,8 @@ read_service(Schedule *schedule, CacheDraft *draft, Snapshot snapshot)
 	Service    *service = draft->entry;
 	RowArray	barber_ids = {.row_size = sizeof(int64)};
 
-	if (!scan_one_row(SERVICES, service->id, snapshot, compile_service,
-					  service))
+	if (scan_rows_by_key(SERVICES, service->id, snapshot,
+						 compile_service, service) == 0)
 		return false;
 	scan_rows(BARBER_SERVICES, OFFER_SERVICE_ID, service->id,
 			  BARBER_SERVICES_SERVICE_INDEX, snapshot,
