@@ -351,6 +351,11 @@ SELECT * FROM test.found_each(
 	'DROP INDEX booking.idx_appointments_availability_check; CREATE INDEX idx_appointments_availability_check ON booking.appointments
 		(barber_id, busy_from) INCLUDE (busy_until, hold_expires_at) WHERE status = ''confirmed''',
 	'DROP INDEX booking.idx_appointments_barber_date; CREATE INDEX idx_appointments_barber_date ON booking.appointments (barber_id, ends_at)',
+	'DROP INDEX booking.idx_appointments_user_status; CREATE INDEX idx_appointments_user_status ON booking.appointments (user_id, status text_pattern_ops)',
+	'DROP INDEX booking.idx_appointments_idempotency_key; CREATE UNIQUE INDEX idx_appointments_idempotency_key ON booking.appointments (idempotency_key) WHERE idempotency_key > ''''',
+	'DROP INDEX booking.idx_time_off_barber; CREATE INDEX idx_time_off_barber ON booking.time_off USING brin (barber_id, ends_at)',
+	'DROP INDEX booking.idx_working_hours_barber; CREATE INDEX idx_working_hours_barber ON booking.working_hours (barber_id DESC)',
+	'ALTER INDEX booking.idx_appointments_availability_check SET (fillfactor = 70)',	-- as good as ever
 	'DROP INDEX booking.idx_users_email_active; CREATE INDEX idx_users_email_active ON booking.users (lower(email)) WHERE is_active',
 	'ALTER TABLE booking.appointments DROP CONSTRAINT appointments_busy',
 	'ALTER TABLE booking.appointments DROP CONSTRAINT appointments_barber_id_fkey',
