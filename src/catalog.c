@@ -715,9 +715,9 @@ catalog_freeze(bool is_frozen)
 
 /*
  * Notes the table that has the name before it is locked, so that a message about
- * it which comes with the lock counts.
+ * it which comes with the lock counts.  False: it was dropped meanwhile.
  */
-static void
+static bool
 look_up(TableId table)
 {
 	uint64		generation = table_generations[table];
@@ -725,11 +725,10 @@ look_up(TableId table)
 	Oid			relid = find_table(table);
 	Relation	rel;
 
-	if (OidIsValid(info->relid) && relid != info->relid &&
-		table < CONFIGURATION_TABLES)
-		configuration_generation++;
 	info->relid = relid;
-	rel = table_open(relid, AccessShareLock);
+	rel = try_relation_open(relid, AccessShareLock);
+	if (rel == NULL)
+		return false;
 	find_columns(table, info, RelationGetDescr(rel));
 	find_key(table, info, rel);
 	find_indexes(table);
@@ -737,6 +736,7 @@ look_up(TableId table)
 		require_checks(RelationGetDescr(rel));
 	table_close(rel, AccessShareLock);
 	known_generations[table] = generation;
+	return true;
 }
 
 static bool
@@ -764,9 +764,9 @@ look_up_until_settled(TableId table)
 		CHECK_FOR_INTERRUPTS();
 		memcpy(&previous_table, &tables[table], sizeof(previous_table));
 		memcpy(previous_indexes, indexes, sizeof(indexes));
-		look_up(table);
-		settled = memcmp(&previous_table, &tables[table],
-						 sizeof(previous_table)) == 0 &&
+		settled = look_up(table) &&
+			memcmp(&previous_table, &tables[table],
+				   sizeof(previous_table)) == 0 &&
 			memcmp(previous_indexes, indexes, sizeof(indexes)) == 0;
 	}
 }
@@ -791,13 +791,22 @@ catalog_configuration_generation(void)
 }
 
 /*
- * One of our tables, as it is named by all messages that have arrived.
+ * One of our tables, be it as it should be or not.
+ */
+static Oid
+table_id(TableId table)
+{
+	return is_current(table) ? tables[table].relid : find_table(table);
+}
+
+/*
+ * The same, as it is named by all messages that have arrived.
  */
 Oid
 catalog_table_id(TableId table)
 {
 	AcceptInvalidationMessages();
-	return find_table(table);
+	return table_id(table);
 }
 
 /*
@@ -807,7 +816,7 @@ Oid
 catalog_owner(void)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID,
-										ObjectIdGetDatum(find_table(APPOINTMENTS)));
+										ObjectIdGetDatum(table_id(APPOINTMENTS)));
 	Oid			owner;
 
 	if (!HeapTupleIsValid(tuple))
@@ -1046,10 +1055,10 @@ catalog_next_appointment_id(void)
 bool
 catalog_is_table(Relation rel, TableId table)
 {
-	if (is_current(table))
-		return RelationGetRelid(rel) == tables[table].relid;
-	return strcmp(RelationGetRelationName(rel), table_names[table].name) == 0 &&
-		RelationGetRelid(rel) == find_table(table);
+	return (is_current(table) ||
+			strcmp(RelationGetRelationName(rel),
+				   table_names[table].name) == 0) &&
+		RelationGetRelid(rel) == table_id(table);
 }
 
 /*

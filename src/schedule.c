@@ -592,8 +592,28 @@ typedef bool (*EntryReader) (Schedule *schedule, CacheDraft *draft,
 							 Snapshot snapshot);
 
 /*
+ * Reads an entry into a draft; false when there is no such row.
+ */
+static bool
+read_draft(Schedule *schedule, CacheDraft *draft, EntryReader reader)
+{
+	Snapshot	snapshot = RegisterSnapshot(schedule->is_kept ?
+											GetLatestSnapshot() :
+											GetActiveSnapshot());
+	bool		result;
+
+	draft->entry = palloc0(draft->size);
+	*(int64 *) draft->entry = draft->id;
+	result = reader(schedule, draft, snapshot);
+	UnregisterSnapshot(snapshot);
+	return result;
+}
+
+/*
  * Reads an entry, and enters it when it is complete, so that an error half-way
- * leaves none; NULL when there is no such row.
+ * leaves none; NULL when there is no such row.  Where the configuration changed
+ * meanwhile, the snapshot may be older than a table that was waited for, and see
+ * no row of it: then it is read once more.
  */
 static void *
 read_entry(Schedule *schedule, EntryKind kind, int64 id, Size size,
@@ -603,18 +623,18 @@ read_entry(Schedule *schedule, EntryKind kind, int64 id, Size size,
 												  "booking row",
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(scratch);
-	CacheDraft	draft = {
-		.kind = kind, .id = id, .entry = palloc0(size), .size = size
-	};
-	Snapshot	snapshot;
+	uint64		generation = catalog_configuration_generation();
+	CacheDraft	draft = {.kind = kind, .id = id, .size = size};
+	bool		is_there = read_draft(schedule, &draft, reader);
 	void	   *entry = NULL;
 
-	*(int64 *) draft.entry = id;
-	snapshot = RegisterSnapshot(schedule->is_kept ? GetLatestSnapshot() :
-								GetActiveSnapshot());
-	if (reader(schedule, &draft, snapshot))
+	if (schedule->is_kept && generation != catalog_configuration_generation())
+	{
+		draft = (CacheDraft) {.kind = kind, .id = id, .size = size};
+		is_there = read_draft(schedule, &draft, reader);
+	}
+	if (is_there)
 		entry = cache_add(schedule->cache, &draft);
-	UnregisterSnapshot(snapshot);
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(scratch);
 	return entry;
