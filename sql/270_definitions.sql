@@ -187,6 +187,14 @@ SELECT * FROM test.with_faults('generated');
 -- NULL in every row
 SELECT * FROM test.with_faults('null');
 
+-- A collation by which different texts are equal, where the server has one: C compares bytes.
+SELECT bool_and(CASE WHEN EXISTS (SELECT FROM pg_collation WHERE collprovider = 'i') THEN f.named > 0 AND f.other IS NULL ELSE f.other ~ 'cannot be made wrong' END) AS named
+FROM (VALUES ('appointments', 'status', '"status"'), ('appointments', 'idempotency_key', '"idempotency_key"'), ('waitlist', 'status', '"status"')) c (rel, name, word), LATERAL test.with_fault(format(
+	'CREATE COLLATION test.same (provider = icu, locale = ''und-u-ks-level2'', deterministic = false); ALTER TABLE booking.%I ALTER %I TYPE text COLLATE test.same', c.rel, c.name), c.word) f;
+-- The type as it was, but for its length: harmless.
+SELECT * FROM test.with_fault('ALTER TABLE booking.shops DROP CONSTRAINT shops_currency_check, ALTER currency TYPE char(7)', 'currency');
+SELECT * FROM test.with_fault('ALTER TABLE booking.appointments ALTER busy_from TYPE timestamptz(0), ALTER ends_at TYPE timestamptz(3)', 'busy_from');
+
 -- ---------------------------------------------------------------------------
 -- CHECKs
 -- ---------------------------------------------------------------------------
@@ -280,4 +288,9 @@ WHERE m.kind = 'index' AND m.statement <> m.definition;
 SELECT name, string_agg(variant, ', ' ORDER BY n) FILTER (WHERE named > 0 AND other IS NULL) AS refused, string_agg(variant, ', ' ORDER BY n) FILTER (WHERE named = 0 AND other IS NULL) AS as_before,
 	string_agg(variant || ': ' || other, E'\n' ORDER BY n) AS wrong
 FROM test.index_outcomes GROUP BY on_table, name ORDER BY on_table COLLATE "C", name COLLATE "C";
+-- An index that got the name of one which was missing: its table was not changed by that.
+ALTER INDEX booking.idx_appointments_availability_check RENAME TO other;
+SELECT test.brief('SELECT count(*) FROM booking.free_time(27001, ''2026-03-02'')');
+ALTER INDEX booking.other RENAME TO idx_appointments_availability_check;
+SELECT count(*) FROM booking.free_time(27001, '2026-03-02');
 ROLLBACK;

@@ -931,12 +931,20 @@ catalog_raise_unfit(IndexId index)
 
 /*
  * Opens one of the indexes of appointments, whose table is open with an equal
- * lock.
+ * lock.  Of one that is missing no message comes when another one is given its
+ * name, so it is looked for again.
  */
 Relation
 catalog_open_index(IndexId index, LOCKMODE lockmode)
 {
-	refresh(index_names[index].table);
+	TableId		table = index_names[index].table;
+
+	refresh(table);
+	if (!OidIsValid(indexes[index].relid))
+	{
+		table_generations[table]++;
+		refresh(table);
+	}
 	if (!OidIsValid(indexes[index].relid))
 		catalog_raise_unfit(index);
 	return index_open(indexes[index].relid, lockmode);
