@@ -188,7 +188,7 @@ SELECT * FROM test.with_faults('generated');
 SELECT * FROM test.with_faults('null');
 
 -- A collation by which different texts are equal, where the server has one: C compares bytes.
-SELECT bool_and(CASE WHEN EXISTS (SELECT FROM pg_collation WHERE collprovider = 'i') THEN f.named > 0 AND f.other IS NULL ELSE f.other ~ 'cannot be made wrong' END) AS named
+SELECT bool_and(f.named > 0 AND f.other IS NULL OR f.other ~ 'cannot be made wrong: ICU is not supported') AS named
 FROM (VALUES ('appointments', 'status', '"status"'), ('appointments', 'idempotency_key', '"idempotency_key"'), ('waitlist', 'status', '"status"')) c (rel, name, word), LATERAL test.with_fault(format(
 	'CREATE COLLATION test.same (provider = icu, locale = ''und-u-ks-level2'', deterministic = false); ALTER TABLE booking.%I ALTER %I TYPE text COLLATE test.same', c.rel, c.name), c.word) f;
 -- The type as it was, but for its length: harmless.
