@@ -370,10 +370,10 @@ DECLARE
 BEGIN
 	FOR a IN
 		WITH theirs AS (
-			SELECT a.*, row_number() OVER (PARTITION BY CASE WHEN status NOT IN ('pending', 'confirmed') THEN 'over' WHEN visit_id <> 0 THEN 'visit' END
+			SELECT id, row_number() OVER (PARTITION BY CASE WHEN status NOT IN ('pending', 'confirmed') THEN 'over' WHEN visit_id <> 0 THEN 'visit' END
 				ORDER BY random()) AS n
-			FROM booking.appointments a
-			WHERE a.barber_id IN (SELECT id FROM booking.barbers WHERE shop_id = c.shop_id) AND part_of IS NULL
+			FROM booking.appointments
+			WHERE barber_id IN (SELECT id FROM booking.barbers WHERE shop_id = c.shop_id) AND part_of IS NULL
 		)
 		SELECT x.* FROM theirs t JOIN booking.appointments x USING (id) WHERE n <= 4
 	LOOP
@@ -499,10 +499,6 @@ BEGIN
 	FOR service IN SELECT id FROM booking.services WHERE shop_id = shop ORDER BY id LOOP
 		RETURN QUERY SELECT oracle.mistakes_of_filling(service);
 	END LOOP;
-	PERFORM set_config('booking.now', c.now::text, false);
-	PERFORM oracle.add_customers(c);
-	PERFORM oracle.add_visit(c) FROM generate_series(1, 4);
-	RETURN QUERY SELECT oracle.mistakes_of_offers(c);
 
 	RETURN QUERY
 		SELECT format('%s overlaps %s', a, b)
@@ -516,6 +512,12 @@ BEGIN
 		WHERE barber_id IN (SELECT id FROM booking.barbers WHERE shop_id = shop)
 		GROUP BY barber_id, service_id, starts_at
 		HAVING count(*) > (SELECT capacity FROM booking.services WHERE id = service_id);
+
+	-- As it was before, but for what was booked since: holds that had run out are live again, even if their time is another's.
+	PERFORM set_config('booking.now', c.now::text, false);
+	PERFORM oracle.add_customers(c);
+	PERFORM oracle.add_visit(c) FROM generate_series(1, 4);
+	RETURN QUERY SELECT oracle.mistakes_of_offers(c);
 END
 $$;
 
@@ -559,9 +561,9 @@ note($node->safe_psql('postgres',
 		q{SELECT string_agg(format('%s: %s', what, n), '; ' ORDER BY what)
 		  FROM (SELECT what, sum(times) AS n FROM oracle.had GROUP BY what) s}));
 is( $node->safe_psql('postgres', q{SELECT string_agg(DISTINCT what, ', ' ORDER BY what) FROM oracle.had
-	WHERE what LIKE 'had%' OR what LIKE '%SL0__' AND right(what, 5) IN ('SL006', 'SL007', 'SL008', 'SL012')
-	OR what LIKE 'not had for c% SL009'}),
-	'had for a visit, had for confirmed, had for pending',
+	WHERE what LIKE 'had%' OR right(what, 5) IN ('SL007', 'SL012') AND what LIKE '% confirmed %' OR what LIKE 'not had for c% SL009'}),
+	'had for a visit, had for confirmed, had for pending, not had for cancelled SL009, not had for checked_in SL009, '
+	  . 'not had for completed SL009, not had for confirmed SL007, not had for confirmed SL012',
 	'appointments were moved, and kept from it')
   if $rounds >= 30;
 
