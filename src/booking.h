@@ -714,6 +714,7 @@ typedef struct SlotRule
 {
 	SlotAnchor	anchor;
 	int64		duration_us;
+	int64		lead_us;		/* of parts that begin before the start */
 	int64		buffer_before_us;
 	int64		buffer_after_us;
 	int64		interval_us;	/* of the grid */

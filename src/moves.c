@@ -333,7 +333,8 @@ take_time_along(const Booked *booked, SlotRule *rule)
 {
 	Part	   *parts = palloc(booked->part_count * sizeof(Part));
 	TimestampTz start = booked->starts_at;
-	TimestampTz busy_from = booked->parts[0].busy.from;
+	TimestampTz work_from = start;
+	TimestampTz busy_from = start;
 
 	for (int i = 0; i < booked->part_count; i++)
 	{
@@ -343,11 +344,13 @@ take_time_along(const Booked *booked, SlotRule *rule)
 		parts[i].work.until = part->work.until - start;
 		parts[i].busy.from = part->busy.from - start;
 		parts[i].busy.until = part->busy.until - start;
+		work_from = Min(work_from, part->work.from);
 		busy_from = Min(busy_from, part->busy.from);
 	}
 	rule->parts = parts;
 	rule->part_count = booked->part_count;
 	rule->duration_us = end_of_work(booked) - start;
+	rule->lead_us = start - work_from;
 	rule->buffer_before_us = start - busy_from;
 	rule->buffer_after_us = end_of_busy(booked) - end_of_work(booked);
 	if (rule->part_count > 1)

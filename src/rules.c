@@ -53,6 +53,7 @@ combine(Offer *offer, const OfferRow *own)
 
 	rule->anchor = shop->anchor;
 	rule->duration_us = MINUTES(minutes);
+	rule->lead_us = 0;
 	rule->steps = service->steps;
 	rule->step_count = service->step_count;
 	rule->parts = NULL;
@@ -160,7 +161,7 @@ read_agenda(Offer *offer, BusyReader *reader, const Moved *moved,
 	Span		span;
 
 	memset(agenda, 0, sizeof(*agenda));
-	find_open_time(offer->barber, window->from,
+	find_open_time(offer->barber, window->from - rule->lead_us,
 				   window->until + rule->duration_us, &agenda->open);
 	if (!relevant_time(offer, &agenda->open, window, &span))
 		return;
@@ -192,7 +193,7 @@ is_inside(const SpanList *list, TimestampTz from, TimestampTz until)
 static bool
 is_open(const Offer *offer, const Agenda *agenda, TimestampTz starts_at)
 {
-	return is_inside(&agenda->open.open, starts_at,
+	return is_inside(&agenda->open.open, starts_at - offer->rule.lead_us,
 					 starts_at + offer->rule.duration_us);
 }
 
@@ -521,7 +522,8 @@ check_agenda(Offer *offer, const Agenda *agenda, const DateWindow *window,
 		if (!overrides(check, OVERRIDE_HOURS))
 			return refuse(refusal, OUTSIDE_HOURS, "Barber " INT64_FORMAT
 						  " is not at work all the time from %s to %s.",
-						  offer->barber->id, instant_text(starts_at),
+						  offer->barber->id,
+						  instant_text(starts_at - rule->lead_us),
 						  instant_text(starts_at + rule->duration_us));
 		asks_grid = false;		/* there is none outside of hours */
 	}
@@ -575,7 +577,7 @@ check_start(Offer *offer, StartCheck *check, Refusal *refusal)
 	rule->earliest = Min(rule->earliest, check->starts_at);
 	if (check->guard_follows && rule->anchor != ANCHOR_PACKED &&
 		rule->capacity == 1)
-		find_open_time(offer->barber, check->starts_at,
+		find_open_time(offer->barber, check->starts_at - rule->lead_us,
 					   check->starts_at + rule->duration_us, &agenda.open);
 	else
 	{

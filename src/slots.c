@@ -261,10 +261,11 @@ add_piece_starts(Search *search, const OpenPiece *piece)
 	TimestampTz last;
 	TimestampTz gap_start = piece->from;
 
-	/* the service must end before the open time around the piece does */
+	/* the service must be inside the open time around the piece */
 	go_to(search, piece->from);
 	whole = &search->open->open.spans[search->open_at];
 	first = Max(Max(piece->from, rule->earliest), search->window->from);
+	first = Max(first, whole->from + rule->lead_us);
 	last = Min(Min(piece->until, search->window->until) - 1,
 			   whole->until - rule->duration_us);
 	if (first > last)
