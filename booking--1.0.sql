@@ -659,7 +659,7 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION reschedule_appointment(bigint, timestamptz, bigint, bigint, int, text[], boolean) IS
 'Moves a pending or confirmed appointment, to another barber or service too; the row stays the same, and its own old time is never in its way.
 available_slots(..., for_appointment_id) shows what it could move to. With the same barber and service it keeps its price, length, buffers and parts, whatever the service has by now. Another barber''s price is his own, and so is the length, unless the appointment has one of its own; another service has its own price and length.
-whole_visit: the other live appointments of its visit that share its status (and are the caller''s) move by the same distance, all or nothing, each with its own barber and time; those that begin when another of them ends need not be on the grid. barber_id, service_id and version concern the named one alone; with its start unchanged it changes alone. The result is its row; the others are those with its visit_id.
+whole_visit: the other live appointments of its visit that share its status (and are the caller''s) move by the same distance, all or nothing, each with its own barber and time; those that begin later than its first need not be on the grid. barber_id, service_id and version concern the named one alone; with its start unchanged it changes alone. The result is its row; the others are those with its visit_id.
 A hold ends at its new start at the latest. Like a cancellation a move is bound by the shop''s cancellation window (SL007), unless overrides has window.
 Errors as book_slot; SL008 hold_expired; SL009 invalid_transition; SL011 version_conflict; 22004 NULL whole_visit.';
 

@@ -9,7 +9,8 @@
  * other appointments and limits may be.
  *
  * A visit fits where its first item has a start on the grid, and every other
- * one fits at its distance from it.  To where it is now the appointment moves
+ * one fits at its distance from it (on the grid too, if it begins with the
+ * first).  To where it is now the appointment moves
  * alone, and the others are in the way like anybody's.
  *
  *-------------------------------------------------------------------------
@@ -171,8 +172,8 @@ find_starts_alone(const Move *move, BusyReader *reader,
 }
 
 /*
- * Its start where it is now, if it fits there, alone; one that continues
- * another of its visit needs no grid.
+ * Its start where it is now, if it fits there, alone; one that begins
+ * later than its visit needs no grid.
  */
 static void
 find_same_start(const Move *visit, BusyReader *reader,

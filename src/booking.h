@@ -1194,7 +1194,7 @@ typedef struct MoveItem
 	int64		barber_id;		/* whose it shall be */
 	int64		service_id;
 	int64		offset_us;		/* of its start from the named one's */
-	bool		is_continuation;	/* follows another item: no grid */
+	bool		is_continuation;	/* begins later than the visit: no grid */
 	Offer		offer;			/* there, with the time that it takes */
 	int			overrides_used;
 } MoveItem;

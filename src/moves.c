@@ -6,7 +6,8 @@
  * An appointment that stays with its service takes its length, its buffers and
  * its parts along, which may be others than the service has by now: staff gave
  * it more time, or it was imported.  The other appointments of its visit that
- * share its status move by the same distance.  Where to, and whether that fits,
+ * share its status move by the same distance.  Those that begin when the visit
+ * does are asked for the grid; the others keep their distance.  Where to, and whether that fits,
  * is asked by reschedule.c of rows that are locked, and by available_moves.c of
  * rows as a snapshot has them.
  *
@@ -58,24 +59,14 @@ end_of_busy(const Booked *booked)
 	return end;
 }
 
-/*
- * Whether an item begins when another of the visit ends; with the same barber,
- * once the buffers between them have passed.
- */
-static bool
-is_continuation(const Move *move, const Booked *booked)
+static TimestampTz
+start_of_visit(const Move *move)
 {
-	for (int i = 0; i < move->count; i++)
-	{
-		const Booked *other = &move->items[i].booked;
+	TimestampTz start = move->items[0].booked.starts_at;
 
-		if (other->starts_at < booked->starts_at &&
-			(end_of_work(other) == booked->starts_at ||
-			 (other->barber_id == booked->barber_id &&
-			  end_of_busy(other) == booked->parts[0].busy.from)))
-			return true;
-	}
-	return false;
+	for (int i = 1; i < move->count; i++)
+		start = Min(start, move->items[i].booked.starts_at);
+	return start;
 }
 
 /*
@@ -84,6 +75,7 @@ is_continuation(const Move *move, const Booked *booked)
 static void
 end_items(Move *move, int64 named_id)
 {
+	TimestampTz start = start_of_visit(move);
 	int64	   *ids;
 	int			count = 0;
 
@@ -104,7 +96,7 @@ end_items(Move *move, int64 named_id)
 		item->barber_id = booked->barber_id;
 		item->service_id = booked->service_id;
 		item->offset_us = booked->starts_at - move->named->booked.starts_at;
-		item->is_continuation = is_continuation(move, booked);
+		item->is_continuation = booked->starts_at > start;
 		memcpy(ids + count, booked->part_ids,
 			   booked->part_count * sizeof(int64));
 		count += booked->part_count;
