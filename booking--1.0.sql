@@ -1430,7 +1430,7 @@ Costs what health() does, and an index range of 24 hours for each barber. For pg
 CREATE FUNCTION guard_before() RETURNS trigger
 AS 'MODULE_PATHNAME', 'booking_guard_before' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION guard_before() IS
-'Row trigger of appointments: fills in defaults, refuses a status change that is not allowed (SL009) and an overlap (23P01).';
+'Row trigger of appointments: fills in defaults, lets busy_from and busy_until go along when an UPDATE moves starts_at and ends_at and not them, refuses a status change that is not allowed (SL009) and an overlap (23P01).';
 
 CREATE FUNCTION guard_after() RETURNS trigger
 AS 'MODULE_PATHNAME', 'booking_guard_after' LANGUAGE C VOLATILE;

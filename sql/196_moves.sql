@@ -257,6 +257,8 @@ SET LOCAL booking.shop_id = '19602';
 SELECT pg_temp.asked('for_appointment_id => 19601');
 SET LOCAL booking.shop_id = '19601';
 SELECT count(*) FROM booking.available_slots(19601, '2026-03-03', barber_id => 19601, for_appointment_id => 19601);
+SELECT test.error('SELECT * FROM booking.available_slots(19605, ''2026-03-03'', for_appointment_id => 19601)');
+SELECT pg_temp.move('19601, pg_temp.at(''09:00''), 19603, 19605');
 SET LOCAL booking.shop_id = '';
 -- Whatever operators the caller's search_path has.
 CREATE SCHEMA regress_moves;

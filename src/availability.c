@@ -183,6 +183,7 @@ read_move(FunctionCallInfo fcinfo, bool *is_movable)
 {
 	int			overrides = read_rule_overrides(fcinfo, 5);
 	Move	   *move;
+	Scope		scope;
 	Refusal		refusal;
 
 	*is_movable = true;
@@ -198,6 +199,8 @@ read_move(FunctionCallInfo fcinfo, bool *is_movable)
 	move = palloc(sizeof(Move));
 	if (!move_read(PG_GETARG_INT64(4), move, &refusal))
 		raise_refusal("request", &refusal);
+	find_scope(&scope);
+	require_own_service(&scope, PG_GETARG_INT64(0));
 	*is_movable = move_check_named(move, overrides, &refusal);
 	move->others_stay = !move_check_others(move, overrides, &refusal);
 	return move;

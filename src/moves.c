@@ -226,7 +226,9 @@ move_lock(int64 id, bool whole_visit, Move *move, int64 *awaited,
 			return DECIDED_NO;
 		named_id = move->items[0].booked.id;
 	}
-	if (whole_visit && move->items[0].booked.visit_id != 0 &&
+	/* one that is of no visit now that it is locked has stayed alone */
+	if (whole_visit &&
+		(visit.count > 1 || move->items[0].booked.visit_id != 0) &&
 		!is_still_visit(id, &visit))
 		return DECIDE_AGAIN;
 	end_items(move, named_id);
