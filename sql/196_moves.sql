@@ -93,6 +93,12 @@ SELECT ends_at, price_cents FROM booking.reschedule_appointment(19601, pg_temp.a
 SELECT * FROM pg_temp.rows(19601);
 ROLLBACK TO s;
 
+-- So it has where its new busy time begins just when its old one did.
+INSERT INTO booking.appointments (id, barber_id, service_id, user_id, starts_at, ends_at) VALUES (19601, 19601, 19601, 19601, pg_temp.at('10:00'), pg_temp.at('10:30'));
+SELECT starts_at FROM booking.reschedule_appointment(19601, pg_temp.at('10:10'), service_id => 19602, overrides => '{grid}');
+SELECT * FROM pg_temp.rows(19601);
+ROLLBACK TO s;
+
 -- A shorter one, too; and its usual time is what its barber takes now, whoever offers it still.
 INSERT INTO booking.appointments (id, barber_id, service_id, user_id, starts_at, ends_at) VALUES
 	(19601, 19601, 19601, 19601, pg_temp.at('09:00'), pg_temp.at('09:15')), (19602, 19601, 19601, 19602, pg_temp.at('10:30'), pg_temp.at('11:00'));

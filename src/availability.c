@@ -175,8 +175,8 @@ refuse_overrides(const char *detail)
 }
 
 /*
- * The arguments for_appointment_id and overrides: what is to be moved, or NULL.
- * *is_movable is false when it may not leave its time.
+ * The arguments for_appointment_id and overrides: what is to be moved, or NULL;
+ * *is_movable says whether it may leave its time.
  */
 static Move *
 read_move(FunctionCallInfo fcinfo, bool *is_movable)
@@ -186,7 +186,6 @@ read_move(FunctionCallInfo fcinfo, bool *is_movable)
 	Scope		scope;
 	Refusal		refusal;
 
-	*is_movable = true;
 	if ((overrides & ~(int) OVERRIDE_WINDOW) != 0)
 		refuse_overrides("It was given another rule to override.");
 	if (PG_ARGISNULL(4))
@@ -214,8 +213,8 @@ MEASURED_FUNCTION(booking_available_slots, OP_AVAILABLE_SLOTS)
 {
 	DateADT		from_date;
 	DateADT		to_date;
-	Move	   *move;
-	bool		is_movable;
+	Move	   *move = NULL;
+	bool		is_movable = true;
 	Search		search;
 	StartList	starts = {0};
 	SlotArray	array = {0};
@@ -224,7 +223,8 @@ MEASURED_FUNCTION(booking_available_slots, OP_AVAILABLE_SLOTS)
 	require_argument(fcinfo, 0, "service_id");
 	require_argument(fcinfo, 1, "from_date");
 	read_date_range(fcinfo, 1, 2, &from_date, &to_date);
-	move = read_move(fcinfo, &is_movable);
+	if (!PG_ARGISNULL(4) || !PG_ARGISNULL(5))
+		move = read_move(fcinfo, &is_movable);
 	result_begin(fcinfo, &result);
 	begin_search(fcinfo, 3, &search);
 	for (int i = 0; i < search.offer_count && is_movable; i++)
