@@ -252,6 +252,10 @@ SELECT * FROM pg_temp.offered(19701, 19701, 19701, '2026-03-04');
 UPDATE booking.barbers SET max_per_day = 4 WHERE id = 19702;
 SELECT * FROM pg_temp.offered(19701, 19701, 19701, '2026-03-04');
 ROLLBACK TO s;
+-- Even if that has more than the barber takes.
+UPDATE booking.barbers SET max_per_day = 1 WHERE id = 19702;
+SELECT * FROM pg_temp.offered(19701, 19701, 19701);
+ROLLBACK TO s;
 -- Around midnight, one goes over to the next day and the other stays on it.
 UPDATE booking.working_hours SET opens = '00:00', closes = '24:00' WHERE barber_id = 19702;
 UPDATE booking.barbers SET max_per_day = 1 WHERE id = 19702;

@@ -9,8 +9,8 @@
  * The files build on each other in the order of this header; but for _PG_init(),
  * none calls into one that stands below it here.  On top of them all are the
  * SQL-callable reads (availability.c, available_visits.c, board.c, pages.c,
- * risk.c, business.c, stats_views.c), writes (book.c, visits.c, series.c, status.c, reschedule.c) and
- * triggers (guard_triggers.c, history.c, steps.c).
+ * risk.c, business.c, stats_views.c), writes (book.c, visits.c, series.c,
+ * status.c, reschedule.c) and triggers (guard_triggers.c, history.c, steps.c).
  *
  *-------------------------------------------------------------------------
  */

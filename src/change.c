@@ -306,7 +306,8 @@ read_appointment(int64 id, Booked *booked, Refusal *refusal)
  * and are live and the caller's, itself among them, by id.
  */
 static OwnerQuery visit_query = {
-	.sql = "SELECT o.id, n.id FROM booking.appointments n, booking.appointments o"
+	.sql = "SELECT o.id, n.id"
+	" FROM booking.appointments n, booking.appointments o"
 	" WHERE n.id" EQUALS HEAD_ID " AND o.visit_id" EQUALS "n.visit_id"
 	" AND o.part_of IS NULL AND (o.id" EQUALS "n.id OR (o.status" EQUALS
 	"n.status AND (o.hold_expires_at IS NULL"

@@ -123,27 +123,29 @@ advance_version(TupleTableSlot *old, Changes *changes)
 		   false);
 }
 
+static TimestampTz
+instant_of(TupleTableSlot *row, int column, bool *isnull)
+{
+	return DatumGetTimestampTz(appointment_value(row, column, isnull));
+}
+
 /*
- * Where one end of busy time goes when a raw writer moves the appointment's and
- * leaves that of its busy time as it was: as far from it as before.  NULL and
- * what the writer has changed stay as they are; so does what would leave the
- * calendar, which a CHECK then refuses.
+ * Where one end of busy time goes when a raw writer moves the appointment's
+ * and leaves that of its busy time as it was: as far from it as before.  NULL
+ * and what the writer has changed stay as they are; so does what would leave
+ * the calendar, which a CHECK then refuses.
  */
 static void
 move_busy_end(const TriggerData *trigger, int column, int busy_column,
 			  TimestampTz *busy, Changes *changes)
 {
+	TupleTableSlot *old = trigger->tg_trigslot;
+	TupleTableSlot *new = trigger->tg_newslot;
 	bool		isnull = false;
-	TimestampTz was = DatumGetTimestampTz(appointment_value(trigger->tg_trigslot,
-															column, &isnull));
-	TimestampTz busy_was = DatumGetTimestampTz(appointment_value(trigger->tg_trigslot,
-																 busy_column,
-																 &isnull));
-	TimestampTz at = DatumGetTimestampTz(appointment_value(trigger->tg_newslot,
-														   column, &isnull));
-	TimestampTz busy_at = DatumGetTimestampTz(appointment_value(trigger->tg_newslot,
-																busy_column,
-																&isnull));
+	TimestampTz was = instant_of(old, column, &isnull);
+	TimestampTz busy_was = instant_of(old, busy_column, &isnull);
+	TimestampTz at = instant_of(new, column, &isnull);
+	TimestampTz busy_at = instant_of(new, busy_column, &isnull);
 	TimestampTz moved;
 
 	if (isnull || at == was || busy_at != busy_was ||

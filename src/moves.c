@@ -7,9 +7,9 @@
  * its parts along, which may be others than the service has by now: staff gave
  * it more time, or it was imported.  The other appointments of its visit that
  * share its status move by the same distance.  Those that begin when the visit
- * does are asked for the grid; the others keep their distance.  Where to, and whether that fits,
- * is asked by reschedule.c of rows that are locked, and by available_moves.c of
- * rows as a snapshot has them.
+ * does are asked for the grid; the others keep their distance.  Whether they
+ * fit is asked by reschedule.c of rows that are locked, and by
+ * available_moves.c of rows as a snapshot has them.
  *
  * A visit's appointments are locked in the order of their ids.  Only the first
  * is waited for; of another that is locked the caller is told, who then waits

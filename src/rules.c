@@ -114,7 +114,7 @@ find_usual_rule(Schedule *schedule, int64 barber_id, int64 service_id,
 		.barber = schedule_barber(schedule, barber_id),
 		.service = schedule_service(schedule, service_id)
 	};
-	const OfferRow services_own = {.service_id = service_id, .price_cents = -1};
+	const OfferRow services_own = {service_id, 0, -1};
 	const OfferRow *own;
 
 	if (offer.barber == NULL || offer.service == NULL)
@@ -333,8 +333,9 @@ days_left(const Offer *offer, const DayCounts *days, TimestampTz at)
 	if (most == 0)
 		return PG_INT32_MAX;
 	day = zone_date(days->zone, at) - days->first;
-	/* PG_INT32_MIN, where the date is open anyway, must not overflow */
-	return most - Max(days->counts[day], 0);
+	if (days->counts[day] < 0)
+		return PG_INT32_MAX;	/* it is on that date already */
+	return most - days->counts[day];
 }
 
 /*
