@@ -187,6 +187,11 @@ SELECT starts_at, hold_expires_at FROM booking.reschedule_appointment(19731, pg_
 SELECT id, starts_at, hold_expires_at FROM booking.appointments WHERE visit_id = 19731 ORDER BY id;
 SET booking.now = '2026-03-02 08:00Z';
 ROLLBACK TO s;
+-- No visit has the id 0.
+UPDATE booking.appointments SET visit_id = 0 WHERE id BETWEEN 19701 AND 19703;
+SELECT starts_at FROM booking.reschedule_appointment(19701, pg_temp.at('14:00'));
+SELECT id, starts FROM pg_temp.visit(0);
+ROLLBACK TO s;
 -- A deadline is each appointment's own, and so is the start that it must not outlast.
 UPDATE booking.appointments SET visit_id = NULL WHERE id = 19703;
 INSERT INTO booking.appointments (id, barber_id, service_id, user_id, starts_at, ends_at, visit_id, status, hold_expires_at)

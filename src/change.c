@@ -309,6 +309,7 @@ static OwnerQuery visit_query = {
 	.sql = "SELECT o.id, n.id"
 	" FROM booking.appointments n, booking.appointments o"
 	" WHERE n.id" EQUALS HEAD_ID " AND o.visit_id" EQUALS "n.visit_id"
+	" AND n.visit_id OPERATOR(pg_catalog.<>) 0"
 	" AND o.part_of IS NULL AND (o.id" EQUALS "n.id OR (o.status" EQUALS
 	"n.status AND (o.hold_expires_at IS NULL"
 	" OR o.hold_expires_at OPERATOR(pg_catalog.>) $4)))"
