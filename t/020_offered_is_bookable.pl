@@ -513,7 +513,10 @@ BEGIN
 		GROUP BY barber_id, service_id, starts_at
 		HAVING count(*) > (SELECT capacity FROM booking.services WHERE id = service_id);
 
-	-- As it was before, but for what was booked since: holds that had run out are live again, even if their time is another's.
+	-- Back to when it was before, with what was booked since; holds that ran out in between are over, since their time may be another's by now.
+	UPDATE booking.appointments SET status = 'expired'
+	WHERE status = 'pending' AND hold_expires_at > c.now AND hold_expires_at <= oracle.now()
+	AND barber_id IN (SELECT id FROM booking.barbers WHERE shop_id = shop);
 	PERFORM set_config('booking.now', c.now::text, false);
 	PERFORM oracle.add_customers(c);
 	PERFORM oracle.add_visit(c) FROM generate_series(1, 4);
