@@ -165,6 +165,16 @@ SELECT starts_at::time, seats_left FROM booking.available_slots(19705, '2026-03-
 SELECT pg_temp.move('19722, pg_temp.at(''15:00'')') AS two_more, pg_temp.move('19722, pg_temp.at(''15:00''), whole_visit => false') AS one_more;
 ROLLBACK TO s;
 
+-- A large party of 150, each with a barber of their own, moves in a moment, in little memory.
+INSERT INTO booking.barbers (id, shop_id, name) SELECT 1970000 + n, 19701, 'one of many' FROM generate_series(1, 150) n;
+INSERT INTO booking.barber_services (barber_id, service_id) SELECT 1970000 + n, 19701 FROM generate_series(1, 150) n;
+INSERT INTO booking.working_hours (barber_id, weekday, opens, closes) SELECT 1970000 + n, 2, '09:00', '17:00' FROM generate_series(1, 150) n;
+INSERT INTO booking.appointments (id, barber_id, service_id, starts_at, ends_at, visit_id)
+SELECT 1970000 + n, 1970000 + n, 19701, pg_temp.at('12:00'), pg_temp.at('12:20'), 1970001 FROM generate_series(1, 150) n;
+SELECT starts_at FROM booking.reschedule_appointment(1970077, pg_temp.at('13:00'));
+SELECT starts_at, count(*) FROM booking.appointments WHERE visit_id = 1970001 GROUP BY 1;
+ROLLBACK TO s;
+
 -- ---------------------------------------------------------------------------
 -- Who moves along
 -- ---------------------------------------------------------------------------

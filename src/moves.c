@@ -135,6 +135,7 @@ move_read(int64 id, Move *move, Refusal *refusal)
 	move->items[0].booked = named;
 	for (int i = 0; i < visit.count; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (!read_appointment(visit.ids[i], &move->items[i].booked, refusal))
 			return false;
 	}
@@ -436,6 +437,7 @@ move_collides(const Move *move)
 {
 	for (int i = 0; i < move->count; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		for (int j = 0; j < i; j++)
 		{
 			if (collide(&move->items[i], &move->items[j]))

@@ -255,6 +255,7 @@ check_items(const Moving *moving)
 	{
 		MoveItem   *item = &move->items[i];
 
+		CHECK_FOR_INTERRUPTS();
 		if (item != move->named &&
 			(!move_find_offer(schedule, item, moving->refusal) ||
 			 !check_item(moving, item)))
@@ -304,8 +305,9 @@ add_rows(Moving *moving, const MoveItem *item)
 {
 	int			count = rule_part_count(&item->offer.rule);
 
-	moving->rows = grow_array(moving->rows, &moving->capacity,
-							  moving->count + count, sizeof(MovedRow));
+	if (moving->count + count > moving->capacity)
+		moving->rows = grow_array(moving->rows, &moving->capacity,
+								  moving->count + count, sizeof(MovedRow));
 	for (int i = 0; i < count; i++)
 	{
 		MovedRow   *row = &moving->rows[moving->count++];
@@ -384,6 +386,7 @@ plan_rows(Moving *moving)
 
 	for (int i = 0; i < move->count; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		limits_of_item(moving, order[i], &limits[i]);
 		add_rows(moving, order[i]);
 	}
@@ -466,7 +469,10 @@ write_rows(Moving *moving)
 
 	moving->scratch = table_slot_create(moving->appointments, NULL);
 	for (int i = 0; i < 2 * count && result == CLAIM_GRANTED; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		result = try_row(moving, i % count, i >= count);
+	}
 	ExecDropSingleTupleTableSlot(moving->scratch);
 	if (result == CLAIM_GRANTED)
 	{
