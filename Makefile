@@ -16,6 +16,7 @@ OBJS = \
 	src/assign.o \
 	src/attempt.o \
 	src/availability.o \
+	src/available_moves.o \
 	src/available_visits.o \
 	src/board.o \
 	src/book.o \
@@ -35,6 +36,7 @@ OBJS = \
 	src/leaves.o \
 	src/limits.o \
 	src/monitor.o \
+	src/moves.o \
 	src/occupancy.o \
 	src/occupation.o \
 	src/pages.o \

@@ -485,14 +485,15 @@ Errors: 42703/42804/42P16/42P21 (from check_tables) when a table of that name la
 -- ---------------------------------------------------------------------------
 
 CREATE FUNCTION available_slots(service_id bigint, from_date date, to_date date DEFAULT NULL,
-	barber_id bigint DEFAULT NULL, for_appointment_id bigint DEFAULT NULL) RETURNS SETOF slot
+	barber_id bigint DEFAULT NULL, for_appointment_id bigint DEFAULT NULL, overrides text[] DEFAULT NULL) RETURNS SETOF slot
 AS 'MODULE_PATHNAME', 'booking_available_slots' LANGUAGE C STABLE PARALLEL SAFE ROWS 30;
-COMMENT ON FUNCTION available_slots(bigint, date, date, bigint, bigint) IS
+COMMENT ON FUNCTION available_slots(bigint, date, date, bigint, bigint, text[]) IS
 'The slots of a service on the local dates from_date to to_date (default: from_date alone), at most 366 days, ordered by starts_at, barber_id.
 barber_id NULL: of every barber who offers the service. A barber who does not offer it, or anything inactive, gives no rows.
 seats_left: how many may still book it, for a service with a capacity. ends_at: the end of the last step, for a service with steps.
-for_appointment_id: an appointment that is to be moved; its own time is not in its way.
-Errors: P0002 unknown service, barber or appointment; 22004 NULL service or from_date; 22023 infinite, reversed or too long range.';
+for_appointment_id: an appointment that is to be moved; the starts that reschedule_appointment would take from the same caller, by the customer''s limits too, each with the end that it would have. It keeps its length, buffers and parts as it does there; its own time is not in its way, and of a visit of several appointments all must fit.
+One that may not be moved (any more) has none: it is over, cancelled, checked in, a hold that ran out, or its shop''s cancellation window has closed. overrides => ''{window}'', which staff alone may pass, shows where it could go all the same.
+Errors: P0002 unknown service, barber or appointment, or not the caller''s; 42501 for_appointment_id from a role that may not execute reschedule_appointment, or overrides from others than staff; 22004 NULL service or from_date; 22023 infinite, reversed or too long range, another override, or one without for_appointment_id.';
 
 CREATE FUNCTION next_slots(service_id bigint, not_before timestamptz DEFAULT NULL, how_many int DEFAULT 1,
 	barber_id bigint DEFAULT NULL) RETURNS SETOF slot
@@ -646,19 +647,21 @@ CREATE FUNCTION cancel_appointment(appointment_id bigint, reason text DEFAULT NU
 AS 'MODULE_PATHNAME', 'booking_cancel_appointment' LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION cancel_appointment(bigint, text, text, int) IS
-'Cancels a pending or confirmed appointment; its time is free for others when the transaction commits, unless somebody on the waitlist gets it.
+'Cancels a pending or confirmed appointment; its time is free for others when the transaction commits, unless somebody on the waitlist gets it. Of a visit it cancels the named appointment alone.
 cancelled_by: customer, who is bound by the shop''s cancellation_window_minutes (but for a hold), or shop, which is not, and for which staff alone may speak.
 Errors: 42501 shop, from others; P0002 not_found; SL007 when less than the window is left before the start; SL009 when it is over or cancelled already; SL011 version_conflict; 22004; 22023.';
 
 CREATE FUNCTION reschedule_appointment(appointment_id bigint, starts_at timestamptz, barber_id bigint DEFAULT NULL,
-	service_id bigint DEFAULT NULL, version int DEFAULT NULL, overrides text[] DEFAULT NULL) RETURNS appointment
+	service_id bigint DEFAULT NULL, version int DEFAULT NULL, overrides text[] DEFAULT NULL,
+	whole_visit boolean DEFAULT true) RETURNS appointment
 AS 'MODULE_PATHNAME', 'booking_reschedule_appointment' LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION reschedule_appointment(bigint, timestamptz, bigint, bigint, int, text[]) IS
+COMMENT ON FUNCTION reschedule_appointment(bigint, timestamptz, bigint, bigint, int, text[], boolean) IS
 'Moves a pending or confirmed appointment, to another barber or service too; the row stays the same, and its own old time is never in its way.
-available_slots(..., for_appointment_id) shows what it could move to. Price and length become those of a new barber or service.
-Like a cancellation it is bound by the shop''s cancellation window (SL007), unless overrides has window.
-Errors as book_slot; SL008 hold_expired; SL009 invalid_transition; SL011 version_conflict.';
+available_slots(..., for_appointment_id) shows what it could move to. With the same barber and service it keeps its price, length, buffers and parts, whatever the service has by now. Another barber''s price is his own, and so is the length, unless the appointment has one of its own; another service has its own price and length.
+whole_visit: the other live appointments of its visit that share its status (and are the caller''s) move by the same distance, all or nothing, each with its own barber and time; those that begin later than its first need not be on the grid. barber_id, service_id and version concern the named one alone; with its start unchanged it changes alone. The result is its row; the others are those with its visit_id.
+A hold ends at its new start at the latest. Like a cancellation a move is bound by the shop''s cancellation window (SL007), unless overrides has window.
+Errors as book_slot; SL008 hold_expired; SL009 invalid_transition; SL011 version_conflict; 22004 NULL whole_visit.';
 
 CREATE FUNCTION check_in(appointment_id bigint, version int DEFAULT NULL) RETURNS appointment
 AS 'MODULE_PATHNAME', 'booking_check_in' LANGUAGE C VOLATILE PARALLEL UNSAFE
@@ -1419,7 +1422,7 @@ Costs what health() does, and an index range of 24 hours for each barber. For pg
 CREATE FUNCTION guard_before() RETURNS trigger
 AS 'MODULE_PATHNAME', 'booking_guard_before' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION guard_before() IS
-'Row trigger of appointments: fills in defaults, refuses a status change that is not allowed (SL009) and an overlap (23P01).';
+'Row trigger of appointments: fills in defaults, lets busy_from and busy_until go along when an UPDATE moves starts_at and ends_at and not them, refuses a status change that is not allowed (SL009) and an overlap (23P01).';
 
 CREATE FUNCTION guard_after() RETURNS trigger
 AS 'MODULE_PATHNAME', 'booking_guard_after' LANGUAGE C VOLATILE;
@@ -1665,7 +1668,7 @@ REVOKE ALL ON FUNCTION
 	confirm_appointment(bigint, int),
 	decline_appointment(bigint, text, int),
 	cancel_appointment(bigint, text, text, int),
-	reschedule_appointment(bigint, timestamptz, bigint, bigint, int, text[]),
+	reschedule_appointment(bigint, timestamptz, bigint, bigint, int, text[], boolean),
 	check_in(bigint, int),
 	complete_appointment(bigint, int),
 	mark_no_show(bigint, int),

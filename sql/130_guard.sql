@@ -97,7 +97,7 @@ SELECT v.what, test.brief('UPDATE booking.appointments SET busy_from = NULL, bus
 -- A busy range that grows is checked like a move: the buffer of 13001 may reach 12:00 and no further.
 SELECT test.brief('UPDATE booking.appointments SET busy_until = ''2026-03-02 12:00Z'' WHERE id = 13001');
 SELECT test.brief('UPDATE booking.appointments SET busy_until = ''2026-03-02 12:00:01Z'' WHERE id = 13001');
--- Moving the times alone would leave the busy range behind: the table's CHECK says so.
+-- When the times alone are moved, the busy range goes along.
 SELECT test.brief('UPDATE booking.appointments SET starts_at = ''2026-03-02 08:00Z'', ends_at = ''2026-03-02 09:00Z'' WHERE id = 13001');
 SELECT pg_temp.locks();
 

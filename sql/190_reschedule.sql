@@ -134,15 +134,16 @@ ROLLBACK TO s;
 -- Another barber, another service: length and price
 -- ---------------------------------------------------------------------------
 
--- Whoever does what was booked does it for what was agreed, in the time it takes now; a new barber or service has a new price.
+-- Whoever does what was booked does it for what was agreed, and in the time that was; a new barber or service has a new price.
 SELECT v.n, m.starts_at, m.ends_at, m.price_cents FROM (VALUES (1, NULL::bigint, NULL::bigint), (2, 19001, 19001)) v (n, barber, service),
 	booking.reschedule_appointment(19001, '2026-03-04 10:00Z', v.barber, v.service) m ORDER BY n;
-UPDATE booking.services SET duration_minutes = 40, price_cents = 3300 WHERE id = 19001;
-SELECT ends_at, price_cents FROM booking.reschedule_appointment(19001, '2026-03-04 11:00Z');
 -- Bob takes 45 minutes and 40.00.
 SELECT barber_id, service_id, ends_at, price_cents FROM booking.reschedule_appointment(19001, '2026-03-04 11:00Z', 19002);
--- Back with Ann it costs what it costs by now.
+-- Back with Ann it takes and costs what it does by now, and once there it takes as long as it does.
+UPDATE booking.services SET duration_minutes = 40, price_cents = 3300 WHERE id = 19001;
 SELECT barber_id, ends_at, price_cents FROM booking.reschedule_appointment(19001, '2026-03-04 11:00Z', 19001);
+UPDATE booking.services SET duration_minutes = 50, price_cents = 3500 WHERE id = 19001;
+SELECT ends_at, price_cents FROM booking.reschedule_appointment(19001, '2026-03-04 12:00Z');
 SELECT service_id, ends_at, price_cents FROM booking.reschedule_appointment(19001, '2026-03-04 11:00Z', service_id => 19002);
 SELECT starts, busy_from, busy_until, price, version FROM pg_temp.rows(19001);
 SELECT barber_id, service_id, ends_at, price_cents FROM booking.reschedule_appointment(19001, '2026-03-04 11:00Z', 19002, 19001);
@@ -211,7 +212,7 @@ SELECT count(*) FROM booking.appointment_history WHERE appointment_id = :perm;
 SELECT pg_temp.starts(19001, 19001, NULL, '2026-03-03');
 -- A plain one that would have to fit around it cannot either.
 SELECT pg_temp.move('19001, ''2026-03-03 11:00Z'', service_id => 19003'), pg_temp.move('19001, ''2026-03-03 10:30Z'', service_id => 19003');
--- A part that was cancelled by hand stays behind.
+-- A part that was cancelled by hand stays behind, and no new one takes its place.
 UPDATE booking.appointments SET status = 'cancelled' WHERE part_of = :perm;
 SELECT starts_at FROM booking.reschedule_appointment(:perm, '2026-03-04 13:00Z');
 SELECT part, starts, ends, status, version FROM pg_temp.rows(:perm);
@@ -391,12 +392,12 @@ ROLLBACK TO s;
 -- Visits
 -- ---------------------------------------------------------------------------
 
--- An item of a visit moves by itself and stays of the visit; its customer may be at the visit's other items at that time.
+-- An item of a visit can move by itself, and stays of the visit; its customer may be at the visit's other items at that time.
 UPDATE booking.shops SET prevent_user_overlap = true WHERE id = 19001;
 INSERT INTO booking.appointments (id, barber_id, service_id, user_id, starts_at, ends_at, visit_id) VALUES
 	(19040, 19001, 19001, 19001, '2026-03-05 11:00Z', '2026-03-05 11:30Z', 19040), (19041, 19002, 19001, 19001, '2026-03-05 11:30Z', '2026-03-05 12:15Z', 19040);
-SELECT id, starts_at, visit_id, version FROM booking.reschedule_appointment(19041, '2026-03-05 11:00Z');
-SELECT id, starts_at, visit_id, version FROM booking.reschedule_appointment(19040, '2026-03-05 13:00Z', service_id => 19004);
+SELECT id, starts_at, visit_id, version FROM booking.reschedule_appointment(19041, '2026-03-05 11:00Z', whole_visit => false);
+SELECT id, starts_at, visit_id, version FROM booking.reschedule_appointment(19040, '2026-03-05 13:00Z', service_id => 19004, whole_visit => false);
 SELECT id, starts_at, visit_id, version FROM booking.appointments WHERE visit_id = 19040 AND part_of IS NULL ORDER BY id;
 SELECT part_of, starts_at, visit_id, version FROM booking.appointments WHERE visit_id = 19040 AND part_of IS NOT NULL ORDER BY starts_at;
 ROLLBACK TO s;

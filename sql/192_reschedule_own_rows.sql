@@ -63,7 +63,7 @@ ROLLBACK TO s;
 -- A part that stays is
 -- ---------------------------------------------------------------------------
 
--- Somebody has begun with the second step, and checked in that part alone.  The move takes the rest; not to where that part is.
+-- Somebody has begun with the second step, and checked in that part alone.  The move takes the rest, and makes no new part; not to where that part is.
 SELECT id AS perm FROM booking.book_slot(19201, 19201, 19201, pg_temp.at('10:00')) \gset
 UPDATE booking.appointments SET status = 'checked_in' WHERE part_of = :perm;
 SELECT * FROM pg_temp.moves(:perm, '{09:45,10:00,10:15,10:30,10:45,11:00}');

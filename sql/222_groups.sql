@@ -173,7 +173,7 @@ SELECT v.what, test.brief('UPDATE booking.appointments SET ' || v.change) FROM (
 	('one joins', 'starts_at = ''2026-03-02 10:00Z'', ends_at = ''2026-03-02 11:00Z'', busy_from = NULL, busy_until = NULL WHERE id = 22221'),
 	('two join', 'starts_at = ''2026-03-02 10:00Z'', ends_at = ''2026-03-02 11:00Z'', busy_from = NULL, busy_until = NULL WHERE id IN (22221, 22222)'),
 	('a member ends later', 'ends_at = ''2026-03-02 11:10Z'', busy_until = ''2026-03-02 11:10Z'' WHERE id = 22212'),
-	('a member is there for less', 'ends_at = ''2026-03-02 10:50Z'' WHERE id = 22212'),
+	('a member is busy for less', 'ends_at = ''2026-03-02 10:50Z'' WHERE id = 22212'),
 	('a member starts later', 'starts_at = ''2026-03-02 10:10Z'' WHERE id = 22212'),
 	('a member wants something else', 'service_id = 22202 WHERE id = 22212'),
 	('a member goes elsewhere', 'barber_id = 22202 WHERE id = 22212'),

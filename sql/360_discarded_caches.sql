@@ -39,7 +39,8 @@ SELECT starts_at, ends_at FROM booking.book_slot(36001, 36002, 36001, '2026-03-0
 UPDATE booking.services SET duration_minutes = 120 WHERE id = 36001;
 SELECT starts_at FROM booking.available_slots(36001, '2026-03-02');
 
--- Moving
+-- Moving, with what it has taken so far, and a visit
+SELECT starts_at, ends_at FROM booking.available_slots(36001, '2026-03-04', for_appointment_id => :booked);
 SELECT starts_at, ends_at FROM booking.reschedule_appointment(:booked, '2026-03-04 10:00Z');
 
 -- Rows from outside: one that fits, one that does not, one that is moved onto another
@@ -49,9 +50,12 @@ SAVEPOINT refused;
 INSERT INTO booking.appointments (id, barber_id, service_id, starts_at, ends_at)
 VALUES (36002, 36001, 36001, '2026-03-05 09:30Z', '2026-03-05 10:30Z');
 ROLLBACK TO refused;
-UPDATE booking.appointments SET starts_at = '2026-03-04 11:30Z', ends_at = '2026-03-04 12:30Z',
-	busy_from = '2026-03-04 11:30Z', busy_until = '2026-03-04 12:30Z' WHERE id = 36001;
+UPDATE booking.appointments SET starts_at = '2026-03-04 10:30Z', ends_at = '2026-03-04 11:30Z',
+	busy_from = '2026-03-04 10:30Z', busy_until = '2026-03-04 11:30Z' WHERE id = 36001;
 ROLLBACK TO refused;
+UPDATE booking.appointments SET visit_id = 36001 WHERE id IN (36001, :booked);
+SELECT starts_at FROM booking.available_slots(36001, '2026-03-05', for_appointment_id => :booked);
+SELECT starts_at FROM booking.reschedule_appointment(:booked, '2026-03-05 10:00Z');
 
 SET debug_discard_caches = 0;
 SELECT starts_at, ends_at, status FROM booking.appointments WHERE barber_id = 36001 ORDER BY starts_at, id;

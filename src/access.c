@@ -132,6 +132,33 @@ scope_covers(const Scope *scope, HeapTuple row, TupleDesc desc)
 	return barber != NULL && barber->shop->id == scope->shop_id;
 }
 
+/*
+ * Refuses to tell where an appointment could move to, to a role that may not
+ * move it there.
+ */
+void
+require_mover(void)
+{
+	const Oid	argtypes[] = {
+		INT8OID, TIMESTAMPTZOID, INT8OID, INT8OID, INT4OID, TEXTARRAYOID,
+		BOOLOID
+	};
+	List	   *name = list_make2(makeString(BOOKING_SCHEMA),
+								  makeString("reschedule_appointment"));
+	Oid			reschedule = LookupFuncName(name, lengthof(argtypes),
+											argtypes, true);
+
+	if (OidIsValid(reschedule) && booking_may_execute(reschedule))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied to ask where an appointment could move to"),
+			 errdetail("Role \"%s\" may not execute %s.reschedule_appointment.",
+					   GetUserNameFromId(GetUserId(), false), BOOKING_SCHEMA),
+			 errhint("SELECT %s.grant_role(role, 'front') lets a role move appointments.",
+					 BOOKING_SCHEMA)));
+}
+
 /* ---- what is asked for ---- */
 
 static void

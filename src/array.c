@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * array.c
- *	  Growing arrays.
+ *	  Growing arrays, and lists of ids.
  *
  * An array is a pointer and a capacity, NULL and 0 at first; it lives in the
  * context that is current when it first grows.
@@ -25,4 +25,15 @@ grow_array(void *rows, int *capacity, int needed, Size row_size)
 	if (rows == NULL)
 		return palloc_extended(*capacity * row_size, MCXT_ALLOC_HUGE);
 	return repalloc_huge(rows, *capacity * row_size);
+}
+
+bool
+id_is_listed(const IdList *list, int64 id)
+{
+	for (int i = 0; i < list->count; i++)
+	{
+		if (list->ids[i] == id)
+			return true;
+	}
+	return false;
 }

@@ -26,9 +26,9 @@
  */
 typedef struct Search
 {
+	Schedule   *schedule;
 	Offer	   *offers;
 	int			offer_count;
-	const Moved *moved;			/* an appointment to be moved; or NULL */
 	BusyReader *reader;
 } Search;
 
@@ -92,7 +92,7 @@ begin_search(FunctionCallInfo fcinfo, int barber_arg, Search *search)
 
 	search->offers = palloc(Max(barber_count, 1) * sizeof(Offer));
 	search->offer_count = 0;
-	search->moved = NULL;
+	search->schedule = schedule;
 	for (int i = 0; i < barber_count; i++)
 	{
 		Offer	   *offer = &search->offers[search->offer_count];
@@ -162,65 +162,59 @@ put_slots(ResultSet *result, const SlotArray *array, int how_many)
 						 SLOT_WIDTH);
 }
 
-typedef struct Head
-{
-	Scope		scope;
-	bool		is_found;
-	Moved		moved;			/* its status is that of the row read last */
-} Head;
+/* ---- an appointment that is to be moved ---- */
 
 static void
-read_head(HeapTuple row, TupleDesc desc, void *state)
+refuse_overrides(const char *detail)
 {
-	Head	   *head = state;
-	bool		isnull;
-	Datum		status = row_value(row, desc, APPOINTMENTS, APPT_STATUS,
-								   &isnull);
-	int64		part_of;
-
-	head->moved.status = isnull ? "" : TextDatumGetCString(status);
-	part_of = DatumGetInt64(row_value(row, desc, APPOINTMENTS, APPT_PART_OF,
-									  &isnull));
-	if (!isnull)
-		head->moved.head_id = part_of;
-	head->is_found = scope_covers(&head->scope, row, desc);
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("available_slots() takes no override but window, with for_appointment_id"),
+			 errdetail("%s", detail),
+			 errhint("With {window} staff see where an appointment could move to after its shop's cancellation window has closed.")));
 }
 
 /*
- * The appointment that is to be moved, whichever of its parts is named.
+ * The arguments for_appointment_id and overrides: what is to be moved, or NULL;
+ * *is_movable says whether it may leave its time.
  */
-static Moved *
-find_moved(int64 appointment_id)
+static Move *
+read_move(FunctionCallInfo fcinfo, bool *is_movable)
 {
-	Head	   *head = palloc0(sizeof(Head));
+	int			overrides = read_rule_overrides(fcinfo, 5);
+	Move	   *move;
+	Scope		scope;
 	Refusal		refusal;
-	int64		read_id;
 
-	head->moved.head_id = appointment_id;
-	find_scope(&head->scope);
-	do
+	if ((overrides & ~(int) OVERRIDE_WINDOW) != 0)
+		refuse_overrides("It was given another rule to override.");
+	if (PG_ARGISNULL(4))
 	{
-		read_id = head->moved.head_id;
-		head->is_found = false;
-		scan_rows_by_key(APPOINTMENTS, read_id, GetActiveSnapshot(),
-						 read_head, head);
-	} while (head->is_found && head->moved.head_id != read_id);
-	if (head->is_found)
-		return &head->moved;
-	refuse(&refusal, NOT_FOUND, "There is no appointment " INT64_FORMAT ".",
-		   appointment_id);
-	raise_refusal("request", &refusal);
+		if (overrides != 0)
+			refuse_overrides("There is no appointment to be moved.");
+		return NULL;
+	}
+	require_mover();
+	move = palloc(sizeof(Move));
+	if (!move_read(PG_GETARG_INT64(4), move, &refusal))
+		raise_refusal("request", &refusal);
+	find_scope(&scope);
+	require_own_service(&scope, PG_GETARG_INT64(0));
+	*is_movable = move_check_named(move, overrides, &refusal);
+	move->others_stay = !move_check_others(move, overrides, &refusal);
+	return move;
 }
 
 /*
  * available_slots(service_id, from_date, to_date, barber_id,
- *				   for_appointment_id)
+ *				   for_appointment_id, overrides)
  */
 MEASURED_FUNCTION(booking_available_slots, OP_AVAILABLE_SLOTS)
 {
 	DateADT		from_date;
 	DateADT		to_date;
-	Moved	   *moved;
+	Move	   *move = NULL;
+	bool		is_movable = true;
 	Search		search;
 	StartList	starts = {0};
 	SlotArray	array = {0};
@@ -229,19 +223,22 @@ MEASURED_FUNCTION(booking_available_slots, OP_AVAILABLE_SLOTS)
 	require_argument(fcinfo, 0, "service_id");
 	require_argument(fcinfo, 1, "from_date");
 	read_date_range(fcinfo, 1, 2, &from_date, &to_date);
-	moved = PG_ARGISNULL(4) ? NULL : find_moved(PG_GETARG_INT64(4));
+	if (!PG_ARGISNULL(4) || !PG_ARGISNULL(5))
+		move = read_move(fcinfo, &is_movable);
 	result_begin(fcinfo, &result);
 	begin_search(fcinfo, 3, &search);
-	search.moved = moved;
-	for (int i = 0; i < search.offer_count; i++)
+	for (int i = 0; i < search.offer_count && is_movable; i++)
 	{
 		Offer	   *offer = &search.offers[i];
 		DateWindow	window;
 
 		CHECK_FOR_INTERRUPTS();
 		offer_window(offer, from_date, to_date, &window);
-		offer_starts(offer, search.reader, search.moved, &window,
-					 &starts);
+		if (move == NULL)
+			offer_starts(offer, search.reader, NULL, &window, &starts);
+		else
+			find_starts_of_move(search.schedule, move, offer, search.reader,
+								&window, &starts);
 		add_slots(&array, offer, &starts);
 	}
 	end_search(&search);
@@ -273,7 +270,7 @@ collect_stride(Search *search, TimestampTz from, TimestampTz until,
 		};
 
 		CHECK_FOR_INTERRUPTS();
-		offer_starts(offer, search->reader, 0, &window, &starts);
+		offer_starts(offer, search->reader, NULL, &window, &starts);
 		add_slots(array, offer, &starts);
 	}
 	sort_slots(array);
@@ -360,7 +357,7 @@ count_by_day(Search *search, Offer *offer, DateADT from_date,
 	int			day = 0;
 
 	offer_window(offer, from_date, to_date, &window);
-	offer_starts(offer, search->reader, 0, &window, &starts);
+	offer_starts(offer, search->reader, NULL, &window, &starts);
 	for (int i = 0; i < starts.count; i++)
 	{
 		TimestampTz at = starts.starts[i].at;

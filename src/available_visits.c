@@ -379,24 +379,6 @@ add_dead_end(Search *search, const DeadEndKey *key, int in_way)
 
 /* ---- the search ---- */
 
-static bool
-has_start(const Chair *chair, TimestampTz at)
-{
-	int			low = 0;
-	int			high = chair->starts.count;
-
-	while (low < high)
-	{
-		int			middle = low + (high - low) / 2;
-
-		if (chair->starts.starts[middle].at < at)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < chair->starts.count && chair->starts.starts[low].at == at;
-}
-
 static TimestampTz
 end_of(const Seating *seating)
 {
@@ -582,7 +564,7 @@ seat_visit(Search *search, TimestampTz starts_at)
 	forget_dead_ends(search);
 	for (int c = 0; c < first->count; c++)
 	{
-		if (has_start(&first->chairs[c], starts_at) &&
+		if (has_start(&first->chairs[c].starts, starts_at) &&
 			seat_here(search, 0, &first->chairs[c], starts_at, &in_way))
 			return true;
 	}

@@ -9,8 +9,8 @@
  * The files build on each other in the order of this header; but for _PG_init(),
  * none calls into one that stands below it here.  On top of them all are the
  * SQL-callable reads (availability.c, available_visits.c, board.c, pages.c,
- * risk.c, business.c, stats_views.c), writes (book.c, visits.c, series.c, status.c, reschedule.c) and
- * triggers (guard_triggers.c, history.c, steps.c).
+ * risk.c, business.c, stats_views.c), writes (book.c, visits.c, series.c,
+ * status.c, reschedule.c) and triggers (guard_triggers.c, history.c, steps.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -107,10 +107,18 @@ extern void read_date_range(FunctionCallInfo fcinfo, int from_arg,
 							int to_arg, DateADT *from_date,
 							DateADT *to_date);
 
-/* ---- array.c: growing arrays ---- */
+/* ---- array.c: growing arrays, and lists of ids ---- */
+
+/* Ids of rows */
+typedef struct IdList
+{
+	const int64 *ids;
+	int			count;
+} IdList;
 
 extern void *grow_array(void *rows, int *capacity, int needed,
 						Size row_size);
+extern bool id_is_listed(const IdList *list, int64 id);
 
 /* ---- cache.c: entries, of which the least recently used go first ---- */
 
@@ -283,6 +291,7 @@ extern void zone_date_spans(Zone *zone, DateADT from_date, DateADT to_date,
 							SpanList *spans);
 extern void zone_window(Zone *zone, DateADT from_date, DateADT to_date,
 						DateWindow *window);
+extern bool window_has(const DateWindow *window, Zone *zone, TimestampTz at);
 
 /* ---- catalog.c: our tables, columns and indexes ---- */
 
@@ -580,13 +589,13 @@ typedef struct GroupList
 } GroupList;
 
 /*
- * An appointment that is to be moved.  The rows that move are its head and the
- * parts that have the head's status: any other part is in the way.
+ * An appointment that is to be moved, and the rows that move with it: the parts
+ * that have its status, and those of its visit.  Any other row is in the way.
  */
 typedef struct Moved
 {
 	int64		head_id;
-	const char *status;
+	IdList		rows;
 } Moved;
 
 /* What busy_read() is to tell apart; its index alone cannot */
@@ -652,13 +661,6 @@ typedef struct Holder
 	bool		is_deleter;		/* the row goes away when it commits */
 } Holder;
 
-/* Ids of rows */
-typedef struct IdList
-{
-	const int64 *ids;
-	int			count;
-} IdList;
-
 /* Whose overlap is looked for */
 typedef struct Occupant
 {
@@ -690,7 +692,6 @@ typedef void (*VersionCallback) (TupleTableSlot *row, ProbeResult state,
 								 const Holder *holder, void *arg);
 
 extern Snapshot probe_register_snapshot(void);
-extern bool id_is_listed(const IdList *list, int64 id);
 extern TransactionId holder_age(const Holder *holder);
 extern void tally_row(Tally *tally, int64 id, ProbeResult state,
 					  const Holder *holder);
@@ -714,6 +715,7 @@ typedef struct SlotRule
 {
 	SlotAnchor	anchor;
 	int64		duration_us;
+	int64		lead_us;		/* of parts that begin before the start */
 	int64		buffer_before_us;
 	int64		buffer_after_us;
 	int64		interval_us;	/* of the grid */
@@ -721,6 +723,8 @@ typedef struct SlotRule
 	int			capacity;
 	const Step *steps;			/* none: one piece of work */
 	int			step_count;
+	const struct Part *parts;	/* in place of the steps, with their own */
+	int			part_count;		/* buffers, since the start; none: NULL */
 } SlotRule;
 
 /* A stretch of work, with its buffers: what becomes an appointment's row */
@@ -749,6 +753,7 @@ extern void rule_part(const SlotRule *rule, int position,
 extern void block_starts(const SlotRule *rule, SpanList *busy);
 extern void add_start(StartList *list, TimestampTz at, int seats_left);
 extern void order_starts(StartList *list);
+extern bool has_start(const StartList *list, TimestampTz at);
 extern void find_starts(const OpenTime *open, const SpanList *blocked,
 						const SlotRule *rule, const DateWindow *window,
 						Zone *zone, StartList *result);
@@ -787,7 +792,7 @@ typedef struct Agenda
 typedef struct DayCounts
 {
 	Zone	   *zone;
-	int64		head_id;		/* its own date is open to it; or 0 */
+	const Moved *moved;			/* whose own date is open to it; or NULL */
 	DateADT		first;
 	int			day_count;
 	int		   *counts;
@@ -795,11 +800,17 @@ typedef struct DayCounts
 
 extern bool find_offer(Schedule *schedule, int64 barber_id, int64 service_id,
 					   Offer *offer, Refusal *refusal);
+extern bool find_usual_rule(Schedule *schedule, int64 barber_id,
+							int64 service_id, SlotRule *rule);
 extern void read_agenda(Offer *offer, BusyReader *reader,
 						const Moved *moved, const DateWindow *window,
 						Agenda *agenda);
+extern int	agenda_seats_left(const Offer *offer, const Agenda *agenda,
+							  TimestampTz starts_at);
 extern bool agenda_fits(const Offer *offer, const Agenda *agenda,
 						TimestampTz starts_at);
+extern void agenda_starts(Offer *offer, const Agenda *agenda,
+						  const DateWindow *window, StartList *result);
 extern void count_days(const Offer *offer, const Moved *moved,
 					   TimestampTz first, TimestampTz last, DayCounts *days);
 extern int	days_left(const Offer *offer, const DayCounts *days,
@@ -855,6 +866,7 @@ typedef struct Limits
 	IdList		own;			/* rows that do not count */
 	int64		barber_id;
 	int			max_per_day;	/* per barber; 0: no limit */
+	int			others_of_day;	/* of "own", how many that day will have */
 	KnownBarbers *known;		/* so that none is read under a lock */
 } Limits;
 
@@ -976,7 +988,7 @@ typedef struct OwnerQuery
 {
 	const char *sql;
 	int			nargs;
-	Oid			argtypes[10];
+	Oid			argtypes[12];
 	const char *arbiter;		/* index that ON CONFLICT asks for; or NULL */
 	struct _SPI_plan *plan;		/* kept once prepared */
 	uint32		tables;			/* which of ours it names; set with the plan */
@@ -1015,6 +1027,7 @@ extern void require_own_booking(bool is_walk_in, int64 user_id,
 extern void require_shop_view(int64 shop_id);
 extern void require_no_customer(const char *what);
 extern void require_staff(const char *what);
+extern void require_mover(void);
 
 /* ---- request.c: what a caller asks for ---- */
 
@@ -1160,16 +1173,63 @@ typedef struct Booked
 	const char *guest_name;		/* or NULL */
 	bool		overrides_limits;	/* was booked beyond a limit */
 	int64	   *part_ids;		/* of the parts that have its status */
+	Part	   *parts;			/* their time */
 	int			part_count;
 	SpanList	busy;			/* theirs */
 } Booked;
 
 extern bool lock_appointment(int64 id, Booked *booked, Refusal *refusal);
+extern bool lock_appointment_at_once(int64 id, Booked *booked);
+extern bool read_appointment(int64 id, Booked *booked, Refusal *refusal);
+extern int64 list_visit(int64 id, bool with_active_snapshot, IdList *list);
 extern bool check_version(const Booked *booked, FunctionCallInfo fcinfo,
 						  int argno, Refusal *refusal);
 extern bool check_window(const Booked *booked, Refusal *refusal);
 extern bool check_hold(const Booked *booked, Refusal *refusal);
 extern _Noreturn void raise_dropped_row(const char *what);
+
+/* ---- moves.c: what moves with an appointment ---- */
+
+/* An appointment of the visit that moves; alone, if it is of none */
+typedef struct MoveItem
+{
+	Booked		booked;
+	int64		barber_id;		/* whose it shall be */
+	int64		service_id;
+	int64		offset_us;		/* of its start from the named one's */
+	bool		is_continuation;	/* begins later than the visit: no grid */
+	Offer		offer;			/* there, with the time that it takes */
+	int			overrides_used;
+} MoveItem;
+
+typedef struct Move
+{
+	MoveItem   *items;			/* by id */
+	int			count;
+	MoveItem   *named;			/* the one that the caller means */
+	bool		others_stay;	/* they may not leave their time any more */
+	IdList		rows;			/* of all of them */
+} Move;
+
+extern bool move_read(int64 id, Move *move, Refusal *refusal);
+extern Decision move_lock(int64 id, bool whole_visit, Move *move,
+						  int64 *awaited, Refusal *refusal);
+extern void move_alone(Move *move);
+extern bool move_check_named(Move *move, int overrides, Refusal *refusal);
+extern bool move_check_others(Move *move, int overrides, Refusal *refusal);
+extern bool move_find_offer(Schedule *schedule, MoveItem *item,
+							Refusal *refusal);
+extern int	move_companions(const Move *move, const MoveItem *item);
+extern bool move_collides(const Move *move);
+extern int	move_others_of_day(const Move *move, const MoveItem *item,
+							   TimestampTz starts_at);
+extern int	move_need(const Move *move, const MoveItem *item);
+
+/* ---- available_moves.c: where an appointment fits ---- */
+
+extern void find_starts_of_move(Schedule *schedule, Move *move, Offer *offer,
+								BusyReader *reader, const DateWindow *window,
+								StartList *result);
 
 /* ---- waitlist.c: who gets what becomes free ---- */
 

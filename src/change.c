@@ -3,6 +3,10 @@
  * change.c
  *	  An appointment that is to be changed: locked, with all its parts.
  *
+ * Whoever only asks what a change would do reads it without a lock, by the same
+ * query with the caller's snapshot.  That one may run under any search_path, so
+ * operators are named with their schema.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -16,56 +20,80 @@
 
 #include "booking.h"
 
+#define EQUALS " OPERATOR(pg_catalog.=) "
+
+/* The head of the appointment, whichever of its parts is named */
+#define HEAD_ID \
+	"(SELECT coalesce(part_of, id) FROM booking.appointments" \
+	" WHERE id" EQUALS "$1)"
+
 /*
  * The head comes alone, and first: whoever changes an appointment holds it, so
  * that a query with a later snapshot then sees all the parts that there are,
  * those too which somebody added while we waited.  One that is beyond the
  * caller's scope is not there for it, and is not even waited for.
  */
-static OwnerQuery lock_head_query = {
-	.sql = "SELECT FROM booking.appointments"
-	" WHERE id = (SELECT coalesce(part_of, id) FROM booking.appointments"
-	" WHERE id = $1) AND ($2 IS NULL OR user_id = $2)"
-	" AND ($3 IS NULL OR barber_id IN"
-	" (SELECT b.id FROM booking.barbers b WHERE b.shop_id = $3))"
-	" FOR NO KEY UPDATE",
-	.nargs = 3,
-	.argtypes = {INT8OID, INT8OID, INT8OID}
-};
+#define SELECT_HEAD \
+	"SELECT FROM booking.appointments" \
+	" WHERE id" EQUALS HEAD_ID \
+	" AND ($2 IS NULL OR user_id" EQUALS "$2)" \
+	" AND ($3 IS NULL OR barber_id" EQUALS "ANY" \
+	" (SELECT b.id FROM booking.barbers b WHERE b.shop_id" EQUALS "$3))"
 
 /*
  * The parts follow their head, in the order of their work.  There is no join:
  * a row that was moved to another barber while we waited for it would drop out.
  */
-static OwnerQuery lock_query = {
-	.sql = "SELECT a.id, a.barber_id, a.service_id, a.user_id, a.visit_id,"
-	" (SELECT b.shop_id FROM booking.barbers b WHERE b.id = a.barber_id),"
-	" a.price_cents, a.version, a.status, a.starts_at, a.hold_expires_at,"
-	" (SELECT h.cancellation_window_minutes FROM booking.barbers b"
-	" JOIN booking.shops h ON h.id = b.shop_id WHERE b.id = a.barber_id),"
-	" a.busy_from, a.busy_until, a.series_id, a.guest_name, a.ends_at,"
-	" coalesce('limits' = ANY (a.overrides), false)"
-	" FROM booking.appointments a"
-	" WHERE a.id = (SELECT coalesce(part_of, id) FROM booking.appointments"
-	" WHERE id = $1)"
-	" OR a.part_of = (SELECT coalesce(part_of, id) FROM booking.appointments"
-	" WHERE id = $1)"
+#define SELECT_PARTS \
+	"SELECT a.id, a.barber_id, a.service_id, a.user_id, a.visit_id," \
+	" (SELECT b.shop_id FROM booking.barbers b" \
+	" WHERE b.id" EQUALS "a.barber_id)," \
+	" a.price_cents, a.version, a.status, a.starts_at, a.hold_expires_at," \
+	" (SELECT h.cancellation_window_minutes FROM booking.barbers b" \
+	" JOIN booking.shops h ON h.id" EQUALS "b.shop_id" \
+	" WHERE b.id" EQUALS "a.barber_id)," \
+	" a.busy_from, a.busy_until, a.series_id, a.guest_name, a.ends_at," \
+	" coalesce('limits'" EQUALS "ANY (a.overrides), false)" \
+	" FROM booking.appointments a" \
+	" WHERE a.id" EQUALS HEAD_ID " OR a.part_of" EQUALS HEAD_ID \
 	" ORDER BY a.part_of NULLS FIRST, a.starts_at, a.id"
-	" FOR NO KEY UPDATE OF a",
-	.nargs = 1,
-	.argtypes = {INT8OID}
-};
+
+/* How to read an appointment: its head, then all of it */
+typedef struct ReadMode
+{
+	OwnerQuery	head;
+	OwnerQuery	parts;
+	bool		read_only;
+} ReadMode;
+
+#define READ_MODE(locking, is_read_only) \
+{ \
+	.head = { \
+		.sql = SELECT_HEAD locking, \
+		.nargs = 3, \
+		.argtypes = {INT8OID, INT8OID, INT8OID} \
+	}, \
+	.parts = { \
+		.sql = SELECT_PARTS locking, \
+		.nargs = 1, \
+		.argtypes = {INT8OID} \
+	}, \
+	.read_only = (is_read_only) \
+}
+
+static ReadMode wait_and_lock = READ_MODE(" FOR NO KEY UPDATE", false);
+static ReadMode lock_at_once = READ_MODE(" FOR NO KEY UPDATE SKIP LOCKED",
+										 false);
+static ReadMode read_only = READ_MODE("", true);
 
 /* How many parts there are besides the head */
 static OwnerQuery count_parts_query = {
-	.sql = "SELECT FROM booking.appointments a"
-	" WHERE a.part_of = (SELECT coalesce(part_of, id)"
-	" FROM booking.appointments WHERE id = $1)",
+	.sql = "SELECT FROM booking.appointments a WHERE a.part_of" EQUALS HEAD_ID,
 	.nargs = 1,
 	.argtypes = {INT8OID}
 };
 
-/* The columns of lock_query */
+/* The columns of SELECT_PARTS */
 enum
 {
 	LOCKED_ID = 1, LOCKED_BARBER_ID, LOCKED_SERVICE_ID, LOCKED_USER_ID,
@@ -131,18 +159,39 @@ read_parts(Booked *booked, int count)
 	booked->status = SPI_getvalue(SPI_tuptable->vals[0],
 								  SPI_tuptable->tupdesc, LOCKED_STATUS);
 	booked->part_ids = palloc(count * sizeof(int64));
+	booked->parts = palloc(count * sizeof(Part));
 	for (int i = 0; i < count; i++)
 	{
 		char	   *status = SPI_getvalue(SPI_tuptable->vals[i],
 										  SPI_tuptable->tupdesc,
 										  LOCKED_STATUS);
+		Part	   *part;
 
 		if (strcmp(status, booked->status) != 0)
 			continue;
+		part = &booked->parts[booked->part_count];
+		part->work.from = locked_int8(i, LOCKED_STARTS_AT);
+		part->work.until = locked_int8(i, LOCKED_ENDS_AT);
+		part->busy.from = locked_int8(i, LOCKED_BUSY_FROM);
+		part->busy.until = locked_int8(i, LOCKED_BUSY_UNTIL);
 		booked->part_ids[booked->part_count++] = locked_int8(i, LOCKED_ID);
-		spans_add(&booked->busy, locked_int8(i, LOCKED_BUSY_FROM),
-				  locked_int8(i, LOCKED_BUSY_UNTIL));
+		spans_add(&booked->busy, part->busy.from, part->busy.until);
 	}
+}
+
+/*
+ * How many rows the appointment has by now, the head included.
+ */
+static int
+count_rows(int64 id)
+{
+	Datum		values[] = {Int64GetDatum(id)};
+	int			count;
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	count = run_owner_query(&count_parts_query, values, NULL, true) + 1;
+	PopActiveSnapshot();
+	return count;
 }
 
 /*
@@ -152,21 +201,50 @@ read_parts(Booked *booked, int count)
 static void
 require_all_parts(int64 id, int count)
 {
-	Datum		values[] = {Int64GetDatum(id)};
-	int			present;
-
-	if (!IsolationUsesXactSnapshot())
-		return;
-	PushActiveSnapshot(GetLatestSnapshot());
-	present = run_owner_query(&count_parts_query, values, NULL, true) + 1;
-	PopActiveSnapshot();
-	if (present != count)
+	if (IsolationUsesXactSnapshot() && count_rows(id) != count)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("could not serialize access due to concurrent update"),
 				 errdetail("Parts were added to appointment " INT64_FORMAT " after the transaction's snapshot was taken.",
 						   id),
 				 errhint("Retry the transaction.")));
+}
+
+/*
+ * Reads an appointment within SPI, into the caller's memory; returns how many
+ * rows it has.  0: it is not there, locked by somebody else, or not the
+ * caller's.
+ */
+static int
+read_booked(ReadMode *mode, int64 id, MemoryContext caller, Booked *booked)
+{
+	Datum		values[3] = {Int64GetDatum(id)};
+	char		nulls[3] = {' '};
+	Scope		scope;
+	int			count;
+
+	memset(booked, 0, sizeof(*booked));
+	find_scope(&scope);
+	scope_parameters(&scope, &values[1], &nulls[1]);
+	count = run_owner_query(&mode->head, values, nulls, mode->read_only);
+	if (count > 0)
+		count = run_owner_query(&mode->parts, values, NULL, mode->read_only);
+	if (count > 0)
+	{
+		MemoryContext spi = MemoryContextSwitchTo(caller);
+
+		read_head(booked);
+		read_parts(booked, count);
+		MemoryContextSwitchTo(spi);
+	}
+	return count;
+}
+
+static bool
+refuse_missing(int64 id, Refusal *refusal)
+{
+	return refuse(refusal, NOT_FOUND, "There is no appointment " INT64_FORMAT
+				  ".", id);
 }
 
 /*
@@ -177,32 +255,106 @@ bool
 lock_appointment(int64 id, Booked *booked, Refusal *refusal)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	Datum		values[3] = {Int64GetDatum(id)};
-	char		nulls[3] = {' '};
-	Scope		scope;
 	int			count;
 
-	memset(booked, 0, sizeof(*booked));
+	SPI_connect();
+	count = read_booked(&wait_and_lock, id, caller, booked);
+	if (count > 0)
+		require_all_parts(id, count);
+	SPI_finish();
+	return count > 0 || refuse_missing(id, refusal);
+}
+
+/*
+ * lock_appointment() that does not wait.  False: some row of it was not to be
+ * had at once.
+ */
+bool
+lock_appointment_at_once(int64 id, Booked *booked)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	int			count;
+	bool		is_whole;
+
+	SPI_connect();
+	count = read_booked(&lock_at_once, id, caller, booked);
+	is_whole = count > 0 && count == count_rows(id);
+	SPI_finish();
+	return is_whole;
+}
+
+/*
+ * Reads an appointment, as the caller's snapshot has it.  False: not_found, or
+ * not the caller's.
+ */
+bool
+read_appointment(int64 id, Booked *booked, Refusal *refusal)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	int			count;
+
+	SPI_connect();
+	count = read_booked(&read_only, id, caller, booked);
+	SPI_finish();
+	return count > 0 || refuse_missing(id, refusal);
+}
+
+/* ---- visits ---- */
+
+/*
+ * The appointments that move with one of a visit: those that have its status
+ * and are live and the caller's, itself among them, by id.
+ */
+static OwnerQuery visit_query = {
+	.sql = "SELECT o.id, n.id"
+	" FROM booking.appointments n, booking.appointments o"
+	" WHERE n.id" EQUALS HEAD_ID " AND o.visit_id" EQUALS "n.visit_id"
+	" AND n.visit_id OPERATOR(pg_catalog.<>) 0"
+	" AND o.part_of IS NULL AND (o.id" EQUALS "n.id OR (o.status" EQUALS
+	"n.status AND (o.hold_expires_at IS NULL"
+	" OR o.hold_expires_at OPERATOR(pg_catalog.>) $4)))"
+	" AND ($2 IS NULL OR o.user_id" EQUALS "$2)"
+	" AND ($3 IS NULL OR o.barber_id" EQUALS "ANY"
+	" (SELECT b.id FROM booking.barbers b WHERE b.shop_id" EQUALS "$3))"
+	" ORDER BY o.id",
+	.nargs = 4,
+	.argtypes = {INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID}
+};
+
+/*
+ * The heads of the appointments that move with that one, itself among them, by
+ * id; none if it is of no visit, or not the caller's.  Returns its own head.
+ */
+int64
+list_visit(int64 id, bool with_active_snapshot, IdList *list)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Datum		values[4] = {Int64GetDatum(id)};
+	char		nulls[4] = {' ', ' ', ' ', ' '};
+	Scope		scope;
+	int64	   *ids;
+	int64		head_id = 0;
+
 	find_scope(&scope);
 	scope_parameters(&scope, &values[1], &nulls[1]);
+	values[3] = TimestampTzGetDatum(booking_clock());
 	SPI_connect();
-	count = run_owner_query(&lock_head_query, values, nulls, false);
-	if (count > 0)
-		count = run_owner_query(&lock_query, values, NULL, false);
-	if (count > 0)
+	list->count = run_owner_query(&visit_query, values, nulls,
+								  with_active_snapshot);
+	ids = MemoryContextAlloc(caller, Max(list->count, 1) * sizeof(int64));
+	for (int i = 0; i < list->count; i++)
 	{
-		MemoryContext spi = MemoryContextSwitchTo(caller);
-
-		read_head(booked);
-		read_parts(booked, count);
-		MemoryContextSwitchTo(spi);
-		require_all_parts(id, count);
+		ids[i] = locked_int8(i, 1);
+		head_id = locked_int8(i, 2);
 	}
+	list->ids = ids;
 	SPI_finish();
-	return count > 0 ||
-		refuse(refusal, NOT_FOUND, "There is no appointment " INT64_FORMAT
-			   ".", id);
+	if (!id_is_listed(list, head_id))
+		list->count = 0;
+	return head_id;
 }
+
+/* ---- what may be changed ---- */
 
 /*
  * Whether the appointment has the version that the caller has seen; NULL: any.

@@ -4,7 +4,8 @@
  *	  The triggers of appointments, through which every writer comes.
  *
  * The BEFORE trigger, named to fire last, fills in what a writer may leave to
- * us, checks the change of status, and waits until nothing overlaps.  The AFTER
+ * us, lets busy time go along with a raw writer's move, checks the change of
+ * status, and waits until nothing overlaps.  The AFTER
  * trigger, named to fire first, judges the row that was really stored, before
  * the foreign keys' triggers can wait for anybody.  A row that one of our own
  * functions inserts is judged by that function (store.c); of one that it moves
@@ -122,6 +123,51 @@ advance_version(TupleTableSlot *old, Changes *changes)
 		   false);
 }
 
+static TimestampTz
+instant_of(TupleTableSlot *row, int column, bool *isnull)
+{
+	return DatumGetTimestampTz(appointment_value(row, column, isnull));
+}
+
+/*
+ * Where one end of busy time goes when a raw writer moves the appointment's
+ * and leaves that of its busy time as it was: as far from it as before.  NULL
+ * and what the writer has changed stay as they are; so does what would leave
+ * the calendar, which a CHECK then refuses.
+ */
+static void
+move_busy_end(const TriggerData *trigger, int column, int busy_column,
+			  TimestampTz *busy, Changes *changes)
+{
+	TupleTableSlot *old = trigger->tg_trigslot;
+	TupleTableSlot *new = trigger->tg_newslot;
+	bool		isnull = false;
+	TimestampTz was = instant_of(old, column, &isnull);
+	TimestampTz busy_was = instant_of(old, busy_column, &isnull);
+	TimestampTz at = instant_of(new, column, &isnull);
+	TimestampTz busy_at = instant_of(new, busy_column, &isnull);
+	TimestampTz moved;
+
+	if (isnull || at == was || busy_at != busy_was ||
+		TIMESTAMP_NOT_FINITE(at) || TIMESTAMP_NOT_FINITE(was) ||
+		TIMESTAMP_NOT_FINITE(busy_was))
+		return;
+	moved = at + (busy_was - was);
+	if (!IS_VALID_TIMESTAMP(moved))
+		return;
+	*busy = moved;
+	change(changes, busy_column, TimestampTzGetDatum(moved), false);
+}
+
+static void
+move_busy(const TriggerData *trigger, Occupation *row, Changes *changes)
+{
+	move_busy_end(trigger, APPT_STARTS_AT, APPT_BUSY_FROM, &row->busy.from,
+				  changes);
+	move_busy_end(trigger, APPT_ENDS_AT, APPT_BUSY_UNTIL, &row->busy.until,
+				  changes);
+}
+
 static HeapTuple
 apply(HeapTuple row, TupleDesc desc, Changes *changes)
 {
@@ -212,6 +258,7 @@ booking_guard_before(PG_FUNCTION_ARGS)
 	Occupation	old;
 	bool		is_update;
 	TupleTableSlot *slot;
+	OwnWrite   *write;
 
 	catalog_check_trigger(fcinfo, APPOINTMENTS, APPOINTMENTS,
 						  TRIGGER_EVENT_ROW | TRIGGER_EVENT_BEFORE,
@@ -230,10 +277,11 @@ booking_guard_before(PG_FUNCTION_ARGS)
 		/* an update may give the row another id; its old one is in no way */
 		row.id = old.id;
 	}
+	write = guard_own_write(row.id);
+	if (is_update && write == NULL)
+		move_busy(trigger, &row, &changes);
 	if (occupation_needs_look(&row, is_update ? &old : NULL))
 	{
-		OwnWrite   *write = guard_own_write(row.id);
-
 		if (write != NULL)
 			prepare_own_row(rel, write, &row);
 		else

@@ -243,7 +243,8 @@ probe_day(Relation appointments, Count *count, Holder *holder,
 	count->date = zone_date(&zone, limits->span.from);
 	count_day(appointments, NULL, count);
 	result = judge_count(appointments, count, count_day,
-						 offsetof(Count, of_day), limits->max_per_day, holder);
+						 offsetof(Count, of_day),
+						 limits->max_per_day - limits->others_of_day, holder);
 	if (result == PROBE_TAKEN)
 		refuse(refusal, LIMIT_REACHED, "Barber " INT64_FORMAT
 			   " takes %d appointments a day.", limits->barber_id,

@@ -209,18 +209,11 @@ row_is_visible(BusyReader *reader, const LeafEntry *entry)
 static bool
 is_moved(const Moved *moved, TupleTableSlot *row)
 {
-	bool		is_head = false;
 	bool		isnull = false;
-	int64		head_id = DatumGetInt64(appointment_value(row, APPT_PART_OF,
-														  &is_head));
-	char	   *status;
 
-	if (is_head)
-		head_id = DatumGetInt64(appointment_value(row, APPT_ID, &isnull));
-	if (head_id != moved->head_id)
-		return false;
-	status = TextDatumGetCString(appointment_value(row, APPT_STATUS, &isnull));
-	return strcmp(status, moved->status) == 0;
+	return id_is_listed(&moved->rows,
+						DatumGetInt64(appointment_value(row, APPT_ID,
+														&isnull)));
 }
 
 static void

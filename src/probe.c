@@ -40,17 +40,6 @@
 #include "booking.h"
 #include "compat.h"
 
-bool
-id_is_listed(const IdList *list, int64 id)
-{
-	for (int i = 0; i < list->count; i++)
-	{
-		if (list->ids[i] == id)
-			return true;
-	}
-	return false;
-}
-
 /*
  * Registers a snapshot of this moment, for a count that is true of it.  It sees
  * all that our own transaction has done, by the current command too.

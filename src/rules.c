@@ -53,8 +53,11 @@ combine(Offer *offer, const OfferRow *own)
 
 	rule->anchor = shop->anchor;
 	rule->duration_us = MINUTES(minutes);
+	rule->lead_us = 0;
 	rule->steps = service->steps;
 	rule->step_count = service->step_count;
+	rule->parts = NULL;
+	rule->part_count = 0;
 	if (rule->step_count > 0)
 		rule->duration_us = rule->steps[rule->step_count - 1].ends_us;
 	rule->buffer_before_us = MINUTES(service->buffer_before_minutes);
@@ -100,6 +103,29 @@ find_offer(Schedule *schedule, int64 barber_id, int64 service_id,
 }
 
 /*
+ * What a barber takes for a service, whether or not it is still offered; false
+ * if there is no such barber or service.
+ */
+bool
+find_usual_rule(Schedule *schedule, int64 barber_id, int64 service_id,
+				SlotRule *rule)
+{
+	Offer		offer = {
+		.barber = schedule_barber(schedule, barber_id),
+		.service = schedule_service(schedule, service_id)
+	};
+	const OfferRow services_own = {service_id, 0, -1};
+	const OfferRow *own;
+
+	if (offer.barber == NULL || offer.service == NULL)
+		return false;
+	own = find_offer_row(offer.barber, service_id);
+	combine(&offer, own != NULL ? own : &services_own);
+	*rule = offer.rule;
+	return true;
+}
+
+/*
  * The stretch in which appointments could matter to these pieces; false when
  * there are none.
  */
@@ -135,7 +161,7 @@ read_agenda(Offer *offer, BusyReader *reader, const Moved *moved,
 	Span		span;
 
 	memset(agenda, 0, sizeof(*agenda));
-	find_open_time(offer->barber, window->from,
+	find_open_time(offer->barber, window->from - rule->lead_us,
 				   window->until + rule->duration_us, &agenda->open);
 	if (!relevant_time(offer, &agenda->open, window, &span))
 		return;
@@ -167,7 +193,7 @@ is_inside(const SpanList *list, TimestampTz from, TimestampTz until)
 static bool
 is_open(const Offer *offer, const Agenda *agenda, TimestampTz starts_at)
 {
-	return is_inside(&agenda->open.open, starts_at,
+	return is_inside(&agenda->open.open, starts_at - offer->rule.lead_us,
 					 starts_at + offer->rule.duration_us);
 }
 
@@ -221,15 +247,25 @@ find_group(const Offer *offer, const Agenda *agenda, TimestampTz starts_at)
 	return NULL;
 }
 
-static bool
-has_room(const Offer *offer, const Agenda *agenda, TimestampTz starts_at)
+/*
+ * How many seats there are for somebody who begins then; 0: the time is busy.
+ */
+int
+agenda_seats_left(const Offer *offer, const Agenda *agenda,
+				  TimestampTz starts_at)
 {
 	const SeatGroup *group;
 
 	if (!is_blocked(agenda, starts_at))
-		return true;
+		return offer->rule.capacity;
 	group = find_group(offer, agenda, starts_at);
-	return group != NULL && group->taken < offer->rule.capacity;
+	return group == NULL ? 0 : Max(offer->rule.capacity - group->taken, 0);
+}
+
+static bool
+has_room(const Offer *offer, const Agenda *agenda, TimestampTz starts_at)
+{
+	return agenda_seats_left(offer, agenda, starts_at) > 0;
 }
 
 /*
@@ -273,9 +309,9 @@ count_on_day(HeapTuple row, TupleDesc desc, void *state)
 		(!status_is_live(status, expires_at) &&
 		 strcmp(status, "completed") != 0))
 		return;
-	if (id == days->head_id)
+	if (days->moved != NULL && id == days->moved->head_id)
 		days->counts[day] = PG_INT32_MIN;
-	else
+	else if (days->moved == NULL || !id_is_listed(&days->moved->rows, id))
 		days->counts[day]++;
 }
 
@@ -292,7 +328,7 @@ count_days(const Offer *offer, const Moved *moved, TimestampTz first,
 	if (offer->barber->max_per_day == 0)
 		return;
 	days->zone = zone;
-	days->head_id = moved != NULL ? moved->head_id : 0;
+	days->moved = moved;
 	days->first = zone_date(zone, first) - 1;
 	days->day_count = zone_date(zone, last) - days->first + 2;
 	days->counts = palloc0(days->day_count * sizeof(int));
@@ -312,8 +348,9 @@ days_left(const Offer *offer, const DayCounts *days, TimestampTz at)
 	if (most == 0)
 		return PG_INT32_MAX;
 	day = zone_date(days->zone, at) - days->first;
-	/* PG_INT32_MIN, where the date is open anyway, must not overflow */
-	return most - Max(days->counts[day], 0);
+	if (days->counts[day] < 0)
+		return PG_INT32_MAX;	/* it is on that date already */
+	return most - days->counts[day];
 }
 
 /*
@@ -391,6 +428,19 @@ add_groups(Offer *offer, const Agenda *agenda, const DateWindow *window,
 }
 
 /*
+ * Replaces *result by the starts that an agenda, read for that window, has on
+ * the grid.  Days that are full are not asked.
+ */
+void
+agenda_starts(Offer *offer, const Agenda *agenda, const DateWindow *window,
+			  StartList *result)
+{
+	find_starts(&agenda->open, &agenda->blocked, &offer->rule, window,
+				&offer->barber->shop->zone, result);
+	add_groups(offer, agenda, window, result);
+}
+
+/*
  * Replaces *result by the starts of the offer's slots in a window, which may be
  * empty, and reach beyond the notice but not beyond the horizon.
  */
@@ -404,9 +454,7 @@ offer_starts(Offer *offer, BusyReader *reader, const Moved *moved,
 	if (window->from >= window->until)
 		return;
 	read_agenda(offer, reader, moved, window, &agenda);
-	find_starts(&agenda.open, &agenda.blocked, &offer->rule, window,
-				&offer->barber->shop->zone, result);
-	add_groups(offer, &agenda, window, result);
+	agenda_starts(offer, &agenda, window, result);
 	drop_full_days(offer, moved, result);
 }
 
@@ -491,7 +539,8 @@ check_agenda(Offer *offer, const Agenda *agenda, const DateWindow *window,
 		if (!overrides(check, OVERRIDE_HOURS))
 			return refuse(refusal, OUTSIDE_HOURS, "Barber " INT64_FORMAT
 						  " is not at work all the time from %s to %s.",
-						  offer->barber->id, instant_text(starts_at),
+						  offer->barber->id,
+						  instant_text(starts_at - rule->lead_us),
 						  instant_text(starts_at + rule->duration_us));
 		asks_grid = false;		/* there is none outside of hours */
 	}
@@ -545,7 +594,7 @@ check_start(Offer *offer, StartCheck *check, Refusal *refusal)
 	rule->earliest = Min(rule->earliest, check->starts_at);
 	if (check->guard_follows && rule->anchor != ANCHOR_PACKED &&
 		rule->capacity == 1)
-		find_open_time(offer->barber, check->starts_at,
+		find_open_time(offer->barber, check->starts_at - rule->lead_us,
 					   check->starts_at + rule->duration_us, &agenda.open);
 	else
 	{

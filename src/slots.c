@@ -43,12 +43,14 @@ typedef struct Search
 int
 rule_part_count(const SlotRule *rule)
 {
+	if (rule->parts != NULL)
+		return rule->part_count;
 	return Max(rule->step_count, 1);
 }
 
 /*
  * One part of a service that starts at that instant.  The buffers are before
- * the first and after the last.
+ * the first and after the last; parts of an appointment's own have their own.
  */
 void
 rule_part(const SlotRule *rule, int position, TimestampTz starts_at,
@@ -56,6 +58,15 @@ rule_part(const SlotRule *rule, int position, TimestampTz starts_at,
 {
 	bool		is_last = position == rule_part_count(rule) - 1;
 
+	if (rule->parts != NULL)
+	{
+		*part = rule->parts[position];
+		part->work.from += starts_at;
+		part->work.until += starts_at;
+		part->busy.from += starts_at;
+		part->busy.until += starts_at;
+		return;
+	}
 	part->work.from = starts_at;
 	part->work.until = starts_at + rule->duration_us;
 	if (rule->step_count > 0)
@@ -258,10 +269,11 @@ add_piece_starts(Search *search, const OpenPiece *piece)
 	TimestampTz last;
 	TimestampTz gap_start = piece->from;
 
-	/* the service must end before the open time around the piece does */
+	/* the service must be inside the open time around the piece */
 	go_to(search, piece->from);
 	whole = &search->open->open.spans[search->open_at];
 	first = Max(Max(piece->from, rule->earliest), search->window->from);
+	first = Max(first, whole->from + rule->lead_us);
 	last = Min(Min(piece->until, search->window->until) - 1,
 			   whole->until - rule->duration_us);
 	if (first > last)
@@ -305,6 +317,27 @@ order_starts(StartList *list)
 			list->starts[++kept] = list->starts[i];
 	}
 	list->count = kept + 1;
+}
+
+/*
+ * Whether an ordered list has that start.
+ */
+bool
+has_start(const StartList *list, TimestampTz at)
+{
+	int			low = 0;
+	int			high = list->count;
+
+	while (low < high)
+	{
+		int			middle = low + (high - low) / 2;
+
+		if (list->starts[middle].at < at)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < list->count && list->starts[low].at == at;
 }
 
 /*

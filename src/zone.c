@@ -222,3 +222,19 @@ zone_window(Zone *zone, DateADT from_date, DateADT to_date,
 	window->until = spans.count == 0 ? 0 : spans.spans[spans.count - 1].until;
 	window->check_dates = spans.count > 1;
 }
+
+/*
+ * Whether a window has an instant.
+ */
+bool
+window_has(const DateWindow *window, Zone *zone, TimestampTz at)
+{
+	DateADT		date;
+
+	if (at < window->from || at >= window->until)
+		return false;
+	if (!window->check_dates)
+		return true;
+	date = zone_date(zone, at);
+	return date >= window->from_date && date <= window->to_date;
+}

@@ -31,6 +31,7 @@ $node->safe_psql('postgres', slurp_file("$FindBin::RealBin/$_"))
 $node->safe_psql(
 	'postgres', q{
 CREATE TABLE oracle.seen (answer text, answers bigint);
+CREATE TABLE oracle.had (what text, times bigint);
 
 -- The reasons, in the order in which a request comes closer to being granted; on a packed grid the time comes first.
 CREATE TABLE oracle.reasons (closeness int, closeness_if_packed int, reason text, code text);
@@ -133,25 +134,38 @@ BEGIN
 END
 $$;
 
+-- The time of an appointment, since its start.
+CREATE FUNCTION oracle.shape(head bigint) RETURNS text LANGUAGE sql STABLE AS $$
+	SELECT string_agg(concat_ws(' ', p.starts_at - h.starts_at, p.ends_at - h.starts_at, h.starts_at - p.busy_from, p.busy_until - h.starts_at), ', ' ORDER BY p.starts_at, p.id)
+	FROM booking.appointments h JOIN booking.appointments p ON h.id IN (p.id, p.part_of) AND p.status = h.status
+	WHERE h.id = head
+$$;
+
 -- A move: its own time is not in its way, neither to another start nor to another barber or service.
 CREATE FUNCTION oracle.disagreement_of_move(shop bigint, moved bigint, barber bigint, service bigint, t timestamptz)
 RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	day date := oracle.local_date(shop, t);
 	offered boolean := EXISTS (
-		SELECT FROM booking.available_slots(service, day, day, barber, moved) WHERE starts_at = t);
+		SELECT FROM booking.available_slots(service, day, day, barber, moved, '{window}') WHERE starts_at = t);
 	expected text;
-	got record := oracle.attempt(format(
-		'SELECT string_agg(mistake, ''; '')
-		FROM booking.reschedule_appointment(%s, %L, %s, %s, NULL, ''{window}'') a, oracle.offers o,
-			oracle.mistakes_of_rows(a.id, o, %2$L) mistake
-		WHERE o.barber_id = %3$s AND o.service_id = %4$s', moved, t, barber, service));
+	head bigint := (SELECT coalesce(part_of, id) FROM booking.appointments WHERE id = moved);
+	keeps_time boolean;
+	got record;
 BEGIN
-	PERFORM set_config('oracle.moved',
-		(SELECT coalesce(part_of, id)::text FROM booking.appointments WHERE id = moved), false);
+	PERFORM set_config('oracle.moved', head::text, false);
 	expected := oracle.reason(barber, service, t);
+	keeps_time := oracle.keeps_time(barber, service);
 	PERFORM set_config('oracle.moved', '', false);
+	got := oracle.attempt(format(CASE WHEN keeps_time
+		THEN 'SELECT nullif(oracle.shape(a.id), %5$L) FROM booking.reschedule_appointment(%1$s, %2$L, %3$s, %4$s, NULL, ''{window}'') a'
+		ELSE 'SELECT string_agg(mistake, ''; '')
+		FROM booking.reschedule_appointment(%1$s, %2$L, %3$s, %4$s, NULL, ''{window}'') a, oracle.offers o,
+			oracle.mistakes_of_rows(a.id, o, %2$L) mistake
+		WHERE o.barber_id = %3$s AND o.service_id = %4$s' END, moved, t, barber, service, oracle.shape(head)));
 	INSERT INTO oracle.seen VALUES (CASE WHEN expected IS NULL THEN 'moved' ELSE 'not moved' END, 1);
+	INSERT INTO oracle.seen SELECT 'moved with its own time', 1
+	WHERE keeps_time AND expected IS NULL AND oracle.own_time(head) IS DISTINCT FROM oracle.usual_time(barber, service);
 	IF offered IS DISTINCT FROM (expected IS NULL)
 		OR got.code IS DISTINCT FROM oracle.error_code(expected) OR got.answer IS NOT NULL
 	THEN
@@ -249,7 +263,7 @@ BEGIN
 		WHERE barber_id IN (SELECT id FROM booking.barbers WHERE shop_id = c.shop_id)
 		ORDER BY (barber_id, service_id) <> (a.barber_id, a.service_id) OR oracle.chance(30), random() LIMIT 1;
 		CONTINUE WHEN barber IS NULL;
-		slots := (SELECT array_agg(starts_at) FROM booking.available_slots(service, c.day - 1, c.day + 3, barber, a.id));
+		slots := (SELECT array_agg(starts_at) FROM booking.available_slots(service, c.day - 1, c.day + 3, barber, a.id, '{window}'));
 		RETURN QUERY SELECT d
 			FROM (SELECT oracle.disagreement_of_move(c.shop_id, a.id, barber, service, t)
 				FROM (SELECT a.starts_at
@@ -259,6 +273,116 @@ BEGIN
 					UNION (SELECT * FROM oracle.candidates(c, barber, service) ORDER BY random() LIMIT 2)) candidate (t)
 				WHERE t IS NOT NULL) x (d)
 			WHERE d IS NOT NULL;
+	END LOOP;
+END
+$$;
+
+-- Some of a shop's appointments get customers and belong together as visits, some are over or booked by customers elsewhere; the shop has rules for them.
+CREATE FUNCTION oracle.add_customers(c oracle.case) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	barbers bigint[] := ARRAY(SELECT id FROM booking.barbers WHERE shop_id = c.shop_id);
+	customers bigint[];
+	a booking.appointments;
+	visit bigint;
+BEGIN
+	WITH added AS (INSERT INTO booking.users (email) SELECT format('%s.%s@example.org', c.shop_id, n) FROM generate_series(1, 3) n RETURNING id)
+	SELECT array_agg(id) INTO customers FROM added;
+	UPDATE booking.shops
+	SET prevent_user_overlap = oracle.chance(50), max_active_per_user = oracle.pick(ARRAY[NULL, NULL, 1, 3]),
+		cancellation_window_minutes = oracle.pick(ARRAY[0, 0, 0, 60, 600])
+	WHERE id = c.shop_id;
+	UPDATE booking.appointments SET user_id = oracle.pick(customers)
+	WHERE barber_id = ANY (barbers) AND part_of IS NULL AND oracle.chance(80);
+	UPDATE booking.appointments p SET user_id = h.user_id FROM booking.appointments h WHERE h.id = p.part_of AND p.barber_id = ANY (barbers);
+	FOR a IN SELECT * FROM booking.appointments WHERE barber_id = ANY (barbers) AND part_of IS NULL AND user_id IS NOT NULL ORDER BY starts_at LOOP
+		CONTINUE WHEN oracle.chance(50);
+		visit := (SELECT coalesce(visit_id, id) FROM booking.appointments b
+			WHERE b.barber_id = ANY (barbers) AND b.part_of IS NULL AND b.user_id = a.user_id AND b.status = a.status AND b.id <> a.id
+			AND b.starts_at BETWEEN a.starts_at - interval '6 hours' AND a.starts_at AND b.service_id <> a.service_id
+			ORDER BY b.ends_at = a.starts_at DESC, random() LIMIT 1);
+		UPDATE booking.appointments SET visit_id = visit WHERE visit IS NOT NULL AND (a.id IN (id, part_of) OR visit IN (id, part_of));
+	END LOOP;
+END
+$$;
+
+-- A visit of two or three, back to back where the services are booked by whoever has time.
+CREATE FUNCTION oracle.add_visit(c oracle.case) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	services bigint[] := ARRAY(SELECT oracle.pick(array_agg(id)) FROM booking.services, generate_series(1, oracle.dice(2, 3)) n WHERE shop_id = c.shop_id GROUP BY n);
+	found booking.visit_slot := oracle.pick(ARRAY(SELECT v FROM booking.available_visits(services, c.day - 1, c.day + 3) v));
+	customer bigint := (SELECT id FROM booking.users WHERE email LIKE c.shop_id || '.%' ORDER BY random() LIMIT 1);
+BEGIN
+	IF found IS NOT NULL THEN
+		PERFORM booking.book_visit(CASE WHEN oracle.chance(50) THEN customer END, found.items);
+	END IF;
+EXCEPTION WHEN OTHERS THEN
+	NULL;	-- more than the customer may have
+END
+$$;
+
+-- Moves an appointment, and returns when it ends then.
+CREATE FUNCTION oracle.move_and_see(moved bigint, t timestamptz, barber bigint, service bigint, overrides text[]) RETURNS timestamptz
+LANGUAGE plpgsql AS $$
+DECLARE
+	a booking.appointment := booking.reschedule_appointment(moved, t, barber, service, NULL, overrides);
+BEGIN
+	IF a.hold_expires_at > a.starts_at AND a.starts_at >= oracle.now() THEN
+		RAISE 'a hold of % ends after its start', a;
+	END IF;
+	RETURN (SELECT max(ends_at) FROM booking.appointments p WHERE a.id IN (p.id, p.part_of) AND p.status = a.status);
+END
+$$;
+
+-- What is offered for an appointment, of any status, can be had by the same caller, with the end that is shown; what is not cannot.
+CREATE FUNCTION oracle.mistakes_of_offer(c oracle.case, a booking.appointments, barber bigint, service bigint, overrides text[]) RETURNS SETOF text
+LANGUAGE plpgsql AS $$
+DECLARE
+	offered booking.slot[] := ARRAY(SELECT s FROM booking.available_slots(service, c.day - 2, c.day + 4, barber, a.id, overrides) s);
+	t timestamptz;
+	got record;
+	slot booking.slot;
+BEGIN
+	FOR t IN
+		SELECT a.starts_at
+		UNION SELECT (oracle.pick(offered)).starts_at FROM generate_series(1, 6)
+		UNION (SELECT x FROM oracle.candidates(c, barber, service) x ORDER BY random() LIMIT 5)
+		UNION (SELECT x.starts_at FROM unnest(offered) x ORDER BY abs(extract(epoch FROM x.starts_at - a.starts_at)) LIMIT 3)
+	LOOP
+		CONTINUE WHEN t IS NULL OR oracle.local_date(c.shop_id, t) NOT BETWEEN c.day - 2 AND c.day + 4;
+		slot := (SELECT s FROM unnest(offered) s WHERE starts_at = t);
+		got := oracle.attempt(format('SELECT oracle.move_and_see(%s, %L, %s, %s, %L)', a.id, t, barber, service, overrides));
+		INSERT INTO oracle.had
+		SELECT concat_ws(' ', CASE WHEN got.code IS NULL THEN 'had' ELSE 'not had' END, kind, got.code), 1
+		FROM unnest(ARRAY['for ' || a.status, CASE WHEN (SELECT count(*) > 1 FROM booking.appointments v WHERE v.visit_id = a.visit_id AND v.part_of IS NULL AND v.status = a.status) THEN 'for a visit' END]) kind WHERE kind IS NOT NULL;
+		IF (slot.starts_at IS NULL) <> (got.code IS NOT NULL) OR slot.ends_at <> got.answer::timestamptz THEN
+			RETURN NEXT format('appointment %s to barber %s, service %s at %s, overrides %s: available_slots %s, reschedule_appointment %s',
+				a.id, barber, service, t, overrides, slot, got);
+		END IF;
+	END LOOP;
+END
+$$;
+
+CREATE FUNCTION oracle.mistakes_of_offers(c oracle.case) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	a booking.appointments;
+	barber bigint;
+	service bigint;
+BEGIN
+	FOR a IN
+		WITH theirs AS (
+			SELECT id, row_number() OVER (PARTITION BY CASE WHEN status NOT IN ('pending', 'confirmed') THEN 'over' WHEN visit_id <> 0 THEN 'visit' END
+				ORDER BY random()) AS n
+			FROM booking.appointments
+			WHERE barber_id IN (SELECT id FROM booking.barbers WHERE shop_id = c.shop_id) AND part_of IS NULL
+		)
+		SELECT x.* FROM theirs t JOIN booking.appointments x USING (id) WHERE n <= 4
+	LOOP
+		SELECT barber_id, service_id INTO barber, service
+		FROM oracle.offers
+		WHERE barber_id IN (SELECT id FROM booking.barbers WHERE shop_id = c.shop_id)
+		ORDER BY (barber_id, service_id) <> (a.barber_id, a.service_id) OR oracle.chance(30), random() LIMIT 1;
+		CONTINUE WHEN barber IS NULL;
+		RETURN QUERY SELECT oracle.mistakes_of_offer(c, a, barber, service, oracle.pick(ARRAY['{}', '{window}'])::text[]);
 	END LOOP;
 END
 $$;
@@ -388,6 +512,15 @@ BEGIN
 		WHERE barber_id IN (SELECT id FROM booking.barbers WHERE shop_id = shop)
 		GROUP BY barber_id, service_id, starts_at
 		HAVING count(*) > (SELECT capacity FROM booking.services WHERE id = service_id);
+
+	-- Back to when it was before, with what was booked since; holds that ran out in between are over, since their time may be another's by now.
+	UPDATE booking.appointments SET status = 'expired'
+	WHERE status = 'pending' AND hold_expires_at > c.now AND hold_expires_at <= oracle.now()
+	AND barber_id IN (SELECT id FROM booking.barbers WHERE shop_id = shop);
+	PERFORM set_config('booking.now', c.now::text, false);
+	PERFORM oracle.add_customers(c);
+	PERFORM oracle.add_visit(c) FROM generate_series(1, 4);
+	RETURN QUERY SELECT oracle.mistakes_of_offers(c);
 END
 $$;
 
@@ -422,9 +555,19 @@ note($node->safe_psql('postgres',
 		q{SELECT string_agg(format('%s: %s', answer, n), '; ' ORDER BY answer)
 		  FROM (SELECT answer, sum(answers) AS n FROM oracle.seen GROUP BY answer) s}));
 is( $node->safe_psql('postgres', q{SELECT string_agg(DISTINCT answer, ' ' ORDER BY answer) FROM oracle.seen}),
-	'any barber booked filled joined limit_reached moved no barber not moved not_offered notice_too_short off_grid '
+	'any barber booked filled joined limit_reached moved moved with its own time no barber not moved not_offered notice_too_short off_grid '
 	  . 'one of several barbers one row outside_hours several steps slot_taken too_far_ahead yes',
 	'every answer was given')
+  if $rounds >= 30;
+
+note($node->safe_psql('postgres',
+		q{SELECT string_agg(format('%s: %s', what, n), '; ' ORDER BY what)
+		  FROM (SELECT what, sum(times) AS n FROM oracle.had GROUP BY what) s}));
+is( $node->safe_psql('postgres', q{SELECT string_agg(DISTINCT what, ', ' ORDER BY what) FROM oracle.had
+	WHERE what LIKE 'had%' OR right(what, 5) IN ('SL007', 'SL012') AND what LIKE '% confirmed %' OR what LIKE 'not had for c% SL009'}),
+	'had for a visit, had for confirmed, had for pending, not had for cancelled SL009, not had for checked_in SL009, '
+	  . 'not had for completed SL009, not had for confirmed SL007, not had for confirmed SL012',
+	'appointments were moved, and kept from it')
   if $rounds >= 30;
 
 # Nothing is broken in the tables, at a time when all holds have run out; limits do

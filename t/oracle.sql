@@ -74,6 +74,56 @@ FROM oracle.live
 WHERE coalesce(part_of, id) IS DISTINCT FROM oracle.moved();
 
 /* ---------------------------------------------------------------------------
+ * What an appointment that is moved takes along
+ * ------------------------------------------------------------------------ */
+
+/* The time of an appointment: of the parts that have its status. */
+CREATE FUNCTION oracle.own_time(head bigint, OUT parts bigint, OUT work int4multirange, OUT buffer_before interval, OUT buffer_after interval)
+LANGUAGE sql STABLE AS $$
+	SELECT count(*), range_agg(int4range(extract(epoch FROM p.starts_at - h.starts_at)::int, extract(epoch FROM p.ends_at - h.starts_at)::int)),
+		min(p.starts_at) - min(p.busy_from), max(p.busy_until) - max(p.ends_at)
+	FROM booking.appointments h JOIN booking.appointments p ON h.id IN (p.id, p.part_of) AND p.status = h.status
+	WHERE h.id = head
+$$;
+
+/* The time that a barber takes for a service, offered or not. */
+CREATE FUNCTION oracle.usual_time(barber bigint, service bigint, OUT parts bigint, OUT work int4multirange, OUT buffer_before interval, OUT buffer_after interval)
+LANGUAGE sql STABLE AS $$
+	SELECT coalesce(steps.parts, 1), coalesce(steps.work, int4multirange(int4range(0, 60 * coalesce(bs.duration_minutes, s.duration_minutes)))),
+		make_interval(mins => s.buffer_before_minutes), make_interval(mins => s.buffer_after_minutes)
+	FROM booking.services s LEFT JOIN booking.barber_services bs ON bs.service_id = s.id AND bs.barber_id = barber
+	LEFT JOIN (SELECT service_id, count(*) AS parts, range_agg(int4range(60 * begins::int, 60 * ends::int)) AS work
+		FROM oracle.steps GROUP BY service_id) steps ON steps.service_id = s.id
+	WHERE s.id = service
+$$;
+
+/* Whether the moved appointment keeps its own time there: always with its barber, else if it is not what its barber takes anyway. */
+CREATE FUNCTION oracle.keeps_time(barber bigint, service bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
+	SELECT coalesce((SELECT a.service_id = service
+			AND (a.barber_id = barber OR oracle.own_time(a.id) IS DISTINCT FROM oracle.usual_time(a.barber_id, a.service_id))
+		FROM booking.appointments a WHERE a.id = oracle.moved()), false)
+$$;
+
+/* An offer, as one of the time that the moved appointment has. */
+CREATE FUNCTION oracle.as_moved(o oracle.offers) RETURNS oracle.offers LANGUAGE plpgsql STABLE AS $$
+DECLARE
+	own record;
+BEGIN
+	IF o.barber_id IS NOT NULL AND oracle.keeps_time(o.barber_id, o.service_id) THEN
+		own := oracle.own_time(oracle.moved());
+		o.work := own.work;
+		o.duration := make_interval(secs => upper(own.work));
+		o.buffer_before := own.buffer_before;
+		o.buffer_after := own.buffer_after;
+		IF own.parts > 1 THEN
+			o.capacity := 1;
+		END IF;
+	END IF;
+	RETURN o;
+END
+$$;
+
+/* ---------------------------------------------------------------------------
  * Time as sets
  * ------------------------------------------------------------------------ */
 
@@ -312,6 +362,7 @@ BEGIN
 		SELECT * FROM oracle.offers
 		WHERE service_id = service AND (barber IS NULL OR barber_id = barber)
 	LOOP
+		o := oracle.as_moved(o);
 		open := oracle.open(o.barber_id, from_date, until_date);
 		busy := oracle.busy(o.barber_id);
 		RETURN QUERY
@@ -352,6 +403,7 @@ BEGIN
 	IF NOT FOUND THEN
 		RETURN 'not_offered';
 	END IF;
+	o := oracle.as_moved(o);
 
 	day := (t AT TIME ZONE o.time_zone)::date;
 	IF NOT oracle.late_enough(o, t) THEN

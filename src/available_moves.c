@@ -1,0 +1,387 @@
+/*-------------------------------------------------------------------------
+ *
+ * available_moves.c
+ *	  Where an appointment that is to be moved fits, with the rest of its visit.
+ *
+ * Each start that is found is one that reschedule_appointment() would take of
+ * the same caller, as far as the caller's snapshot knows, and there is no other
+ * one: its own time and that of its visit are not in its way, its customer's
+ * other appointments and limits may be.
+ *
+ * A visit fits where its first item has a start on the grid, and every other
+ * one fits at its distance from it (on the grid too, if it begins with the
+ * first).  To where it is now the appointment moves
+ * alone, and the others are in the way like anybody's.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/timestamp.h"
+
+#include "booking.h"
+
+/* ---- the customer's other appointments ---- */
+
+static OwnerQuery customer_query = {
+	.sql = "SELECT a.id, coalesce(a.visit_id, 0), a.part_of IS NULL,"
+	" a.starts_at, a.ends_at, (SELECT b.shop_id FROM booking.barbers b"
+	" WHERE b.id OPERATOR(pg_catalog.=) a.barber_id)"
+	" FROM booking.appointments a WHERE a.user_id OPERATOR(pg_catalog.=) $1"
+	" AND a.status OPERATOR(pg_catalog.=)"
+	" ANY ('{pending,confirmed,checked_in}'::pg_catalog.text[])"
+	" AND (a.status OPERATOR(pg_catalog.<>) 'pending'"
+	" OR a.hold_expires_at IS NULL"
+	" OR a.hold_expires_at OPERATOR(pg_catalog.>) $2)",
+	.nargs = 2,
+	.argtypes = {INT8OID, TIMESTAMPTZOID}
+};
+
+/* What a customer has besides what is moved */
+typedef struct Customer
+{
+	SpanList	elsewhere;		/* when he is, where that must not overlap */
+	int			active;			/* in the shop that the item shall be in */
+} Customer;
+
+static int64
+customer_value(int row, int column)
+{
+	bool		isnull;
+
+	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[row],
+									   SPI_tuptable->tupdesc, column,
+									   &isnull));
+}
+
+/*
+ * Counts a row of the customer's that does not move.
+ */
+static void
+count_row(int row, const MoveItem *item, MemoryContext caller,
+		  Customer *customer)
+{
+	Shop	   *shop = item->offer.barber->shop;
+	int64		visit_id = customer_value(row, 2);
+	TimestampTz ends_at = customer_value(row, 5);
+	MemoryContext spi = MemoryContextSwitchTo(caller);
+	bool		isnull;
+
+	if (shop->prevent_user_overlap &&
+		(visit_id == 0 || visit_id != item->booked.visit_id))
+		spans_add(&customer->elsewhere, customer_value(row, 4), ends_at);
+	if (DatumGetBool(SPI_getbinval(SPI_tuptable->vals[row],
+								   SPI_tuptable->tupdesc, 3, &isnull)) &&
+		ends_at > booking_now() && customer_value(row, 6) == shop->id)
+		customer->active++;
+	MemoryContextSwitchTo(spi);
+}
+
+/*
+ * Reads what limits an item's customer; nothing, if no limit asks.
+ */
+static void
+read_customer(const Move *move, const MoveItem *item, Customer *customer)
+{
+	Shop	   *shop = item->offer.barber->shop;
+	MemoryContext caller = CurrentMemoryContext;
+	Datum		values[] = {
+		Int64GetDatum(item->booked.user_id), TimestampTzGetDatum(booking_now())
+	};
+	int			count;
+
+	memset(customer, 0, sizeof(*customer));
+	if (item->booked.is_walk_in || (!shop->prevent_user_overlap &&
+									shop->max_active_per_user == 0))
+		return;
+	SPI_connect();
+	count = run_owner_query(&customer_query, values, NULL, true);
+	for (int i = 0; i < count; i++)
+	{
+		if (!id_is_listed(&move->rows, customer_value(i, 1)))
+			count_row(i, item, caller, customer);
+	}
+	SPI_finish();
+	spans_normalize(&customer->elsewhere);
+}
+
+/*
+ * Whether the shop allows the item's customer as many active appointments.
+ */
+static bool
+has_allowance(const Move *move, const MoveItem *item,
+			  const Customer *customer)
+{
+	int			most = item->offer.barber->shop->max_active_per_user;
+	int			need = move_need(move, item);
+
+	return most == 0 || need == 0 || item->booked.is_walk_in ||
+		customer->active + need <= most;
+}
+
+/*
+ * Whether the customer has time for an item that begins then.
+ */
+static bool
+has_time(const MoveItem *item, const Customer *customer,
+		 TimestampTz starts_at)
+{
+	const SpanList *elsewhere = &customer->elsewhere;
+	int			i = spans_first_ending_after(elsewhere, starts_at);
+
+	return i == elsewhere->count ||
+		elsewhere->spans[i].from >= starts_at + item->offer.rule.duration_us;
+}
+
+/* ---- the appointment alone ---- */
+
+static void
+drop_if_customer_is_busy(const MoveItem *item, const Customer *customer,
+						 StartList *starts)
+{
+	int			kept = 0;
+
+	for (int i = 0; i < starts->count; i++)
+	{
+		if (has_time(item, customer, starts->starts[i].at))
+			starts->starts[kept++] = starts->starts[i];
+	}
+	starts->count = kept;
+}
+
+/*
+ * The starts of an appointment that moves alone.
+ */
+static void
+find_starts_alone(const Move *move, BusyReader *reader,
+				  const DateWindow *window, StartList *result)
+{
+	MoveItem   *item = move->named;
+	Moved		moved = {item->booked.id, move->rows};
+	Customer	customer;
+
+	result->count = 0;
+	read_customer(move, item, &customer);
+	if (!has_allowance(move, item, &customer))
+		return;
+	offer_starts(&item->offer, reader, &moved, window, result);
+	drop_if_customer_is_busy(item, &customer, result);
+}
+
+/*
+ * Its start where it is now, if it fits there, alone; one that begins
+ * later than its visit needs no grid.
+ */
+static void
+find_same_start(const Move *visit, BusyReader *reader,
+				const DateWindow *window, StartList *result)
+{
+	Move		alone = *visit;
+	MoveItem   *item = visit->named;
+	Moved		moved;
+	TimestampTz at = item->booked.starts_at;
+	DateWindow	instant = {.from = at, .until = at + 1};
+	Agenda		agenda;
+	DayCounts	days;
+	Customer	customer;
+
+	move_alone(&alone);
+	result->count = 0;
+	if (!window_has(window, &item->offer.barber->shop->zone, at))
+		return;
+	if (!item->is_continuation)
+	{
+		find_starts_alone(&alone, reader, &instant, result);
+		return;
+	}
+	moved = (Moved) {item->booked.id, alone.rows};
+	read_customer(&alone, item, &customer);
+	read_agenda(&item->offer, reader, &moved, &instant, &agenda);
+	count_days(&item->offer, &moved, at, at, &days);
+	if (has_allowance(&alone, item, &customer) &&
+		agenda_fits(&item->offer, &agenda, at) &&
+		days_left(&item->offer, &days, at) > 0 &&
+		has_time(item, &customer, at))
+		add_start(result, at,
+				  agenda_seats_left(&item->offer, &agenda, at));
+}
+
+/* ---- a visit ---- */
+
+/* What is read of an item, for all starts */
+typedef struct ItemPlan
+{
+	MoveItem   *item;
+	Moved		moved;
+	Agenda		agenda;
+	StartList	starts;			/* of the grid, if that is asked */
+	DayCounts	days;
+	Customer	customer;
+	int			companions;		/* in its group */
+} ItemPlan;
+
+/*
+ * Reads an item's plan for starts of the named one in a window; false if it has
+ * nowhere to go.
+ */
+static bool
+read_plan(const Move *move, MoveItem *item, BusyReader *reader,
+		  const DateWindow *window, ItemPlan *plan)
+{
+	DateWindow	own = {
+		.from = window->from + item->offset_us,
+		.until = window->until + item->offset_us
+	};
+
+	plan->item = item;
+	plan->moved = (Moved) {item->booked.id, move->rows};
+	plan->companions = move_companions(move, item);
+	read_customer(move, item, &plan->customer);
+	if (!has_allowance(move, item, &plan->customer))
+		return false;
+	read_agenda(&item->offer, reader, &plan->moved, &own, &plan->agenda);
+	count_days(&item->offer, &plan->moved, own.from, own.until, &plan->days);
+	if (!item->is_continuation)
+		agenda_starts(&item->offer, &plan->agenda, &own, &plan->starts);
+	return true;
+}
+
+/*
+ * Whether an item fits when the named one starts at that instant.
+ */
+static bool
+plan_fits(const Move *move, const ItemPlan *plan, TimestampTz starts_at)
+{
+	const MoveItem *item = plan->item;
+	const Offer *offer = &item->offer;
+	TimestampTz at = starts_at + item->offset_us;
+
+	return agenda_fits(offer, &plan->agenda, at) &&
+		agenda_seats_left(offer, &plan->agenda, at) > plan->companions &&
+		(item->is_continuation || has_start(&plan->starts, at)) &&
+		days_left(offer, &plan->days, at) >
+		move_others_of_day(move, item, starts_at) &&
+		has_time(item, &plan->customer, at);
+}
+
+static bool
+visit_fits(const Move *move, const ItemPlan *plans, TimestampTz starts_at)
+{
+	for (int i = 0; i < move->count; i++)
+	{
+		if (!plan_fits(move, &plans[i], starts_at))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The plan of the item that begins first: it is always asked for the grid.
+ */
+static const ItemPlan *
+first_plan(const Move *move, const ItemPlan *plans)
+{
+	const ItemPlan *first = &plans[0];
+
+	for (int i = 1; i < move->count; i++)
+	{
+		if (plans[i].item->offset_us < first->item->offset_us)
+			first = &plans[i];
+	}
+	return first;
+}
+
+/*
+ * The starts of the named appointment at which all of its visit fits, but for
+ * where it is now.
+ */
+static void
+find_starts_of_visit(const Move *move, BusyReader *reader,
+					 const DateWindow *window, StartList *result)
+{
+	ItemPlan	   *plans = palloc0(move->count * sizeof(ItemPlan));
+	Zone	   *zone = &move->named->offer.barber->shop->zone;
+	const ItemPlan *named = NULL;
+	const ItemPlan *first;
+
+	result->count = 0;
+	for (int i = 0; i < move->count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!read_plan(move, &move->items[i], reader, window, &plans[i]))
+			return;
+		if (&move->items[i] == move->named)
+			named = &plans[i];
+	}
+	first = first_plan(move, plans);
+	for (int i = 0; i < first->starts.count; i++)
+	{
+		TimestampTz at = first->starts.starts[i].at - first->item->offset_us;
+
+		CHECK_FOR_INTERRUPTS();
+		if (at != move->named->booked.starts_at &&
+			window_has(window, zone, at) && visit_fits(move, plans, at))
+			add_start(result, at,
+					  agenda_seats_left(&named->item->offer, &named->agenda,
+										at) - named->companions);
+	}
+}
+
+/*
+ * Whether all that move with the named one have an offer; they have it where
+ * they are.
+ */
+static bool
+find_other_offers(Schedule *schedule, Move *move)
+{
+	for (int i = 0; i < move->count; i++)
+	{
+		Refusal		refusal;
+
+		if (&move->items[i] != move->named &&
+			!move_find_offer(schedule, &move->items[i], &refusal))
+			return false;
+	}
+	return true;
+}
+
+/* ---- what is offered ---- */
+
+/*
+ * Replaces *result by the starts in a window at which the named appointment,
+ * with the rest of its visit, would begin by that offer, which becomes one of
+ * the time that it takes.
+ */
+void
+find_starts_of_move(Schedule *schedule, Move *move, Offer *offer,
+					BusyReader *reader, const DateWindow *window,
+					StartList *result)
+{
+	MoveItem   *named = move->named;
+	StartList	same = {0};
+	Refusal		refusal;
+
+	result->count = 0;
+	named->barber_id = offer->barber->id;
+	named->service_id = offer->service->id;
+	if (!move_find_offer(schedule, named, &refusal))
+		return;
+	*offer = named->offer;
+	if (window->from >= window->until)
+		return;
+	if (move->count == 1)
+	{
+		find_starts_alone(move, reader, window, result);
+		return;
+	}
+	if (!move->others_stay && find_other_offers(schedule, move) &&
+		!move_collides(move))
+		find_starts_of_visit(move, reader, window, result);
+	find_same_start(move, reader, window, &same);
+	for (int i = 0; i < same.count; i++)
+		add_start(result, same.starts[i].at, same.starts[i].seats_left);
+	order_starts(result);
+}
