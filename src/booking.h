@@ -985,8 +985,11 @@ typedef struct OwnerIdentity
 	int			sec_context;
 } OwnerIdentity;
 
+extern void query_init(void);
 extern void become_owner(Relation rel, OwnerIdentity *saved);
 extern void resign_owner(const OwnerIdentity *saved);
+extern int	pin_search_path(void);
+extern void unpin_search_path(int level);
 extern int	run_owner_query(OwnerQuery *query, Datum *values,
 							const char *nulls, bool read_only);
 extern void owner_query_result(FunctionCallInfo fcinfo, OwnerQuery *query,
@@ -1067,7 +1070,8 @@ typedef struct InsertTarget
 	struct ResultRelInfo *result;
 	Oid			relid;
 	uint64		generation;
-	char	   *search_path;	/* as it was set when this was made */
+	bool		runs_owners_code;	/* that may look a name up */
+	int			path_level;		/* of the pinned search_path; 0: it is not */
 	FmgrInfo   *stand_ins;		/* by trigger; fn_oid invalid: none */
 	TargetIndex *indexes;
 	int			index_count;
