@@ -349,7 +349,7 @@ enum
 	APPT_VERSION, APPT_NOTES, APPT_CREATED_AT, APPT_UPDATED_AT,
 	APPT_CANCELLED_AT, APPT_CANCEL_REASON, APPT_CANCELLED_BY, APPT_PART_OF,
 	APPT_SERIES_ID, APPT_GUEST_NAME, APPT_IS_ASSIGNED, APPT_OVERRIDES,
-	APPT_REQUEST_HASH,
+	APPT_REQUEST_HASH, APPT_KEY_SHOP_ID, APPT_KEY_USER_ID, APPT_IS_REQUEST,
 	APPT_COLUMNS
 };
 #define MAX_TABLE_COLUMNS APPT_COLUMNS
@@ -658,6 +658,19 @@ typedef struct IdList
 	int			count;
 } IdList;
 
+/*
+ * An idempotency key, and whose it is: a customer's (none: walk-ins') at a
+ * shop.  No shop: of a row that no writer of ours has filled in.
+ */
+typedef struct IdempotencyKey
+{
+	const char *text;
+	bool		has_shop;
+	int64		shop_id;
+	bool		has_user;
+	int64		user_id;
+} IdempotencyKey;
+
 /* Whose overlap is looked for */
 typedef struct Occupant
 {
@@ -665,7 +678,7 @@ typedef struct Occupant
 	Span		busy;
 	IdList		own;			/* rows that are never in its way */
 	ItemPointerData stored;		/* its own version, if it is stored */
-	const char *key;			/* its key, if it is in the index; or NULL */
+	const IdempotencyKey *key;	/* its own, if it is in the index; or NULL */
 	int64		service_id;		/* with starts_at: whose seats are counted */
 	TimestampTz starts_at;
 } Occupant;
@@ -697,7 +710,8 @@ extern ProbeResult tally_result(Tally *tally, int most, Holder *holder);
 extern ProbeResult probe_overlap(Relation appointments, Relation index,
 								 Snapshot snapshot, const Occupant *occupant,
 								 Tally *seats, Holder *holder);
-extern ProbeResult probe_key(Relation appointments, const char *key,
+extern ProbeResult probe_key(Relation appointments,
+							 const IdempotencyKey *key,
 							 TupleTableSlot *found, Holder *holder);
 extern void scan_user_versions(Relation appointments, Snapshot snapshot,
 							   int64 user_id, VersionCallback callback,
@@ -896,8 +910,11 @@ extern bool occupation_is_live(const Occupation *row);
 extern bool occupation_needs_look(const Occupation *row,
 								  const Occupation *old);
 extern void occupation_occupant(const Occupation *row, const IdList *own,
-								const char *key, Occupant *occupant);
-extern const char *key_of_row(TupleTableSlot *row);
+								const IdempotencyKey *key,
+								Occupant *occupant);
+extern const IdempotencyKey *key_of_row(TupleTableSlot *row);
+extern bool is_same_key(const IdempotencyKey *key,
+						const IdempotencyKey *other);
 
 /* ---- guard.c: no two live appointments of a barber overlap ---- */
 
@@ -905,7 +922,7 @@ typedef struct Claim
 {
 	Occupant	occupant;
 	int			capacity;		/* of the service; 0: look it up if it matters */
-	const char *key;			/* idempotency key, or NULL */
+	const IdempotencyKey *key;	/* or NULL */
 	const Limits *limits;		/* or NULL */
 } Claim;
 
@@ -944,7 +961,8 @@ extern ClaimResult guard_settle(Relation appointments, const Claim *claim,
 								Refusal *refusal);
 extern void guard_leave(void);
 extern void guard_wait(const Holder *holder);
-extern ClaimResult guard_find_key(Relation appointments, const char *key,
+extern ClaimResult guard_find_key(Relation appointments,
+								  const IdempotencyKey *key,
 								  TupleTableSlot *found, Holder *holder);
 extern bool guard_await(Relation appointments, const Claim *claim);
 extern bool guard_verify(Relation appointments, const Claim *claim,
@@ -1026,8 +1044,8 @@ typedef struct Request
 	bool		is_walk_in;		/* no user */
 	int64		user_id;
 	TimestampTz starts_at;
-	const char *key;			/* or NULL */
-	uint64		hash;			/* of the whole call: the same for the same */
+	const IdempotencyKey *key;	/* or NULL */
+	int64		hash;			/* of the whole call, if there is a key */
 	int			overrides;
 	bool		is_hold;
 	int64		hold_us;		/* -1: the shop's hold_minutes */
@@ -1046,9 +1064,11 @@ extern int	read_rule_overrides(FunctionCallInfo fcinfo, int argno);
 extern Datum overrides_array(int overrides);
 extern int64 read_interval(Datum value, const char *name, int64 least_us,
 						   int64 most_us);
-extern void read_request(FunctionCallInfo fcinfo, int key_arg,
-						 int overrides_arg, Request *request);
-extern uint64 request_hash(uint64 hash, const Request *request);
+extern void read_request(FunctionCallInfo fcinfo, int overrides_arg,
+						 Request *request);
+extern void request_set_key(Request *request, const char *key,
+							const char *call, const Request *items,
+							int count);
 extern bool is_same_request(const Request *request, TupleTableSlot *row,
 							Refusal *refusal);
 
@@ -1093,7 +1113,7 @@ typedef struct Draft
 	bool		is_pending;
 	TimestampTz hold_expires_at;	/* DT_NOEND: never */
 	int64		price_cents;
-	const char *key;			/* or NULL */
+	const IdempotencyKey *key;	/* or NULL */
 	int64		request_hash;
 	int64		visit_id;		/* or 0 */
 	int64		part_of;		/* or 0 */

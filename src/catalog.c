@@ -110,7 +110,8 @@ static const TableName table_names[TABLE_COUNT] = {
 			{"cancelled_by", TEXTOID}, {"part_of", INT8OID},
 			{"series_id", INT8OID}, {"guest_name", TEXTOID},
 			{"is_assigned", BOOLOID}, {"overrides", TEXTARRAYOID},
-	{"request_hash", INT8OID}}},
+			{"request_hash", INT8OID}, {"key_shop_id", INT8OID},
+	{"key_user_id", INT8OID}, {"is_request", BOOLOID}}},
 	[APPOINTMENT_HISTORY] = {"appointment_history", {
 			{"id", INT8OID}, {"appointment_id", INT8OID},
 			{"version", INT4OID}, {"changed_at", TIMESTAMPTZOID},
@@ -156,7 +157,8 @@ static const IndexName index_names[INDEX_COUNT] = {
 	[BARBER_DATE_INDEX] = {"idx_appointments_barber_date",
 	APPOINTMENTS, 2, {APPT_BARBER_ID, APPT_STARTS_AT}},
 	[IDEMPOTENCY_INDEX] = {"idx_appointments_idempotency_key",
-	APPOINTMENTS, 1, {APPT_IDEMPOTENCY_KEY}},
+		APPOINTMENTS, 3,
+	{APPT_IDEMPOTENCY_KEY, APPT_KEY_SHOP_ID, APPT_KEY_USER_ID}},
 	[USER_STATUS_INDEX] = {"idx_appointments_user_status",
 	APPOINTMENTS, 2, {APPT_USER_ID, APPT_STATUS}},
 };
@@ -573,7 +575,8 @@ catalog_index_is_unique(IndexId index)
 	if (!HeapTupleIsValid(tuple))
 		return false;
 	form = (Form_pg_index) GETSTRUCT(tuple);
-	result = form->indisunique && form->indimmediate && form->indisvalid;
+	result = form->indisunique && form->indnullsnotdistinct &&
+		form->indimmediate && form->indisvalid;
 	ReleaseSysCache(tuple);
 	return result;
 }

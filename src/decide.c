@@ -178,7 +178,7 @@ draft_part(const Request *request, const Offer *offer, int position,
 		booking_now() + hold_us : DT_NOEND;
 	draft->price_cents = is_head ? offer->price_cents : 0;
 	draft->key = is_head ? request->key : NULL;
-	draft->request_hash = (int64) request->hash;
+	draft->request_hash = request->hash;
 	draft->visit_id = request->visit_id != 0 ? request->visit_id :
 		rule_part_count(&offer->rule) > 1 ? head_id : 0;
 	draft->part_of = is_head ? 0 : head_id;
@@ -228,6 +228,21 @@ decision_of(ClaimResult result, const Request *request,
 }
 
 /*
+ * Looks whether the claim would be granted.  decide() has looked for the key,
+ * and looks again before a "no"; if it is used in between, its unique index
+ * says so.
+ */
+static ClaimResult
+look_past_key(Relation appointments, const Claim *claim,
+			  TupleTableSlot *repeated, Holder *holder, Refusal *refusal)
+{
+	Claim		keyless = *claim;
+
+	keyless.key = NULL;
+	return guard_look(appointments, &keyless, repeated, holder, refusal);
+}
+
+/*
  * Lets the guard decide about one row, and stores it.
  */
 static Decision
@@ -239,7 +254,8 @@ place(Relation appointments, Draft *draft, int capacity,
 	ClaimResult result;
 
 	claim_of_draft(draft, capacity, limits, &claim);
-	result = guard_look(appointments, &claim, appointment, holder, refusal);
+	result = look_past_key(appointments, &claim, appointment, holder,
+						   refusal);
 	if (result == CLAIM_GRANTED)
 	{
 		if (draft->id == 0)
@@ -283,8 +299,8 @@ try_part(Parts *parts, int position, bool is_to_be_stored,
 	return is_to_be_stored ?
 		store_appointment(parts->appointments, draft, &claim, row,
 						  parts->holder, parts->refusal) :
-		guard_look(parts->appointments, &claim, row, parts->holder,
-				   parts->refusal);
+		look_past_key(parts->appointments, &claim, row, parts->holder,
+					  parts->refusal);
 }
 
 /*
@@ -440,7 +456,8 @@ decide_in_turn(Relation appointments, const Request *request,
 			result = DECIDE_AGAIN;
 		}
 	}
-	return refusal->reason == IDEMPOTENCY_CONFLICT ? DECIDED_NO : result;
+	return refusal->reason == IDEMPOTENCY_CONFLICT ||
+		refusal->reason == HOLD_EXPIRED ? DECIDED_NO : result;
 }
 
 static Decision
