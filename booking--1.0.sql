@@ -713,12 +713,13 @@ COMMENT ON FUNCTION appointments_at_risk(bigint) IS
 'The live appointments of a shop, not yet over, that no longer fit, by start: reason not_offered (shop, barber or service switched off, or no longer offered) or outside_hours (hours changed, time off added).
 Those booked with the override hours are not asked about hours. A staff view: revoked from PUBLIC. Errors: P0002 unknown shop; 22004.';
 
-CREATE FUNCTION ensure_user(email text, name text DEFAULT NULL, phone text DEFAULT NULL) RETURNS bigint
+CREATE FUNCTION ensure_user(email text DEFAULT NULL, name text DEFAULT NULL, phone text DEFAULT NULL) RETURNS bigint
 AS 'MODULE_PATHNAME', 'booking_ensure_user' LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ensure_user(text, text, text) IS
 'The id of the active user with that address (case does not matter), made if missing; an existing user''s name and phone stay as they are.
-Safe when called twice at once. Errors: 22004 NULL email; 22023 not an address; 42501 while booking.user_id is set, since it would tell who is known.';
+email NULL: of the active user without e-mail who has that phone, of which digits and plus signs count: 3 to 15 digits, a plus sign before them at most.
+Safe when called twice at once. Errors: 22004 email and phone NULL; 22023 not an address, not a phone number; 42501 while booking.user_id is set, since it would tell who is known.';
 
 -- ---------------------------------------------------------------------------
 -- Statistics: what the functions did, from counters in shared memory
@@ -819,8 +820,11 @@ UNION ALL
 SELECT name, 'primary key', coalesce(m[1], m[2]), 'true'
 FROM made, regexp_matches(definition, '^\t(?:(\w+) [^\n]* PRIMARY KEY|PRIMARY KEY \(([^)]*)\))', 'n') m
 UNION ALL
-SELECT p.on_table, 'unique', m[1], coalesce(m[2], 'true')
-FROM booking.schema_parts() p, regexp_matches(p.definition, 'UNIQUE INDEX \w+ ON booking\.\w+ \((.*?)\)(?:\s+WHERE (.*))?$') m
+-- Rows with a NULL in such a key differ, unless the index says otherwise.
+SELECT p.on_table, 'unique', m[1],
+	concat_ws(' AND ', m[3], CASE WHEN m[2] IS NULL THEN format('num_nulls(%s) = 0', m[1]) END)
+FROM booking.schema_parts() p, regexp_matches(p.definition,
+	'UNIQUE INDEX \w+ ON booking\.\w+ \((.*?)\)(?:\s+(NULLS NOT DISTINCT))?(?:\s+WHERE (.*))?$') m
 $$;
 COMMENT ON FUNCTION table_rules() IS
 'What schema_parts() states about rows: check (condition), not null (definition is the column), reference (a column, and the table whose id it holds), primary key and unique (columns, and the rows they are unique among).';
