@@ -230,7 +230,19 @@ CREATE TABLE booking.users (
 	email text CHECK (email ~ '^[^@[:space:]]+@[^@[:space:]]+$' AND char_length(email) <= 254),
 	name text,
 	phone text,
-	is_active boolean NOT NULL DEFAULT true
+	is_active boolean NOT NULL DEFAULT true,
+	CONSTRAINT users_address CHECK (num_nonnulls(email, phone) >= 1),
+	CONSTRAINT users_phone CHECK (email IS NOT NULL
+		OR regexp_replace(phone, '[^0-9+]', '', 'g') ~ '^[+]?[0-9]{3,15}$')
+)$$),
+-- Whom a shop does not take bookings of.
+('table', 'blocked_customers', NULL, $$
+CREATE TABLE booking.blocked_customers (
+	shop_id bigint NOT NULL REFERENCES booking.shops ON DELETE CASCADE,
+	user_id bigint NOT NULL REFERENCES booking.users ON DELETE CASCADE,
+	reason text,
+	since timestamptz NOT NULL DEFAULT now(),
+	PRIMARY KEY (shop_id, user_id)
 )$$),
 ('table', 'working_hours', NULL, $$
 CREATE TABLE booking.working_hours (
@@ -350,6 +362,11 @@ CREATE INDEX idx_services_active ON booking.services (shop_id) WHERE is_active$$
 CREATE INDEX idx_barber_services_service ON booking.barber_services (service_id)$$),
 ('index', 'idx_users_email_active', 'users', $$
 CREATE UNIQUE INDEX idx_users_email_active ON booking.users (lower(email)) WHERE is_active$$),
+('index', 'idx_users_phone_active', 'users', $$
+CREATE UNIQUE INDEX idx_users_phone_active ON booking.users (regexp_replace(phone, '[^0-9+]', '', 'g'))
+WHERE is_active AND email IS NULL$$),
+('index', 'idx_blocked_customers_user', 'blocked_customers', $$
+CREATE INDEX idx_blocked_customers_user ON booking.blocked_customers (user_id)$$),
 ('index', 'idx_working_hours_barber', 'working_hours', $$
 CREATE INDEX idx_working_hours_barber ON booking.working_hours (barber_id)$$),
 ('index', 'idx_schedule_overrides_barber', 'schedule_overrides', $$
@@ -416,7 +433,7 @@ SELECT 'trigger', 'configuration_changed', t, pg_catalog.format($$
 CREATE TRIGGER configuration_changed AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON booking.%I
 FOR EACH STATEMENT EXECUTE FUNCTION booking.configuration_changed()$$, t)
 FROM unnest(ARRAY['shops', 'barbers', 'services', 'service_steps', 'barber_services',
-	'working_hours', 'schedule_overrides', 'time_off']) AS t
+	'working_hours', 'schedule_overrides', 'time_off', 'blocked_customers']) AS t
 UNION ALL
 -- Where logical replication writes, no statement trigger fires, and of the row
 -- triggers only those that are enabled for it.
@@ -425,7 +442,7 @@ CREATE OR REPLACE TRIGGER configuration_replicated AFTER INSERT OR DELETE OR UPD
 FOR EACH ROW EXECUTE FUNCTION booking.configuration_changed();
 ALTER TABLE booking.%1$I ENABLE REPLICA TRIGGER configuration_replicated$$, t)
 FROM unnest(ARRAY['shops', 'barbers', 'services', 'service_steps', 'barber_services',
-	'working_hours', 'schedule_overrides', 'time_off']) AS t
+	'working_hours', 'schedule_overrides', 'time_off', 'blocked_customers']) AS t
 $schema_parts$;
 COMMENT ON FUNCTION schema_parts() IS
 'The tables, indexes and triggers that setup() makes, in the order it makes them, with their DDL.';
@@ -589,7 +606,7 @@ Once the key''s appointment was cancelled it is SL010, once its hold ran out SL0
 overrides: rules that staff, and nobody else, may break: hours, notice, grid, horizon, limits, window; never the overlap. Those that were broken are kept on the row.
 A service that requires confirmation is booked as pending. One with steps is stored as a visit, a row for each step, of which the first is returned.
 It succeeds exactly when the slot is in available_slots and no limit of the customer''s is reached; it waits only for a transaction that is booking or freeing an overlapping time, or the last place under a limit, at every isolation level.
-Errors: 23P01 slot_taken, SL001 outside_hours, SL002 notice_too_short, SL003 too_far_ahead, SL004 off_grid, SL005 not_offered, SL006 limit_reached, SL010 idempotency_conflict, SL012 user_overlap, P0002 not_found, 22004, 22023; 42501 another''s user_id, or overrides, where that is not the caller''s to ask for; 23503 when the barber, service or user is deleted at the same moment.';
+Errors: 23P01 slot_taken, SL001 outside_hours, SL002 notice_too_short, SL003 too_far_ahead, SL004 off_grid, SL005 not_offered, SL006 limit_reached, SL008 hold_expired (the key''s), SL010 idempotency_conflict, SL012 user_overlap, SL014 not_welcome, P0002 not_found, 22004, 22023; 42501 another''s user_id, or overrides, where that is not the caller''s to ask for; 23503 when the barber, service or user is deleted at the same moment.';
 
 CREATE FUNCTION try_book_slot(barber_id bigint, service_id bigint, user_id bigint, starts_at timestamptz,
 	idempotency_key text DEFAULT NULL, overrides text[] DEFAULT NULL) RETURNS booking_outcome
@@ -635,7 +652,8 @@ AS 'MODULE_PATHNAME', 'booking_confirm_appointment' LANGUAGE C VOLATILE PARALLEL
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION confirm_appointment(bigint, int) IS
 'Confirms a hold, or, as staff, an appointment that waits for the shop''s confirmation; of a service that requires it, staff confirm holds too.
-Errors: 42501 when it is the shop''s to confirm; P0002 not_found; SL008 hold_expired; SL009 when it is not pending; SL011 version_conflict; 23P01 when its group has no such seat any more; 22004.';
+Once it has begun it can be confirmed by staff with overrides => ''{notice}'' alone. One that is confirmed, checked in or completed already is returned as it is, whatever version was passed.
+Errors: 42501 when it is the shop''s to confirm; P0002 not_found; SL002 when it waited for the shop and has begun; SL008 hold_expired; SL009 when it is not pending; SL011 version_conflict; SL014 not_welcome, but for what staff confirm for the shop; 23P01 when its group has no such seat any more; 22004; 22023.';
 
 CREATE FUNCTION decline_appointment(appointment_id bigint, reason text DEFAULT NULL, version int DEFAULT NULL) RETURNS appointment
 AS 'MODULE_PATHNAME', 'booking_decline_appointment' LANGUAGE C VOLATILE PARALLEL UNSAFE
@@ -662,7 +680,7 @@ COMMENT ON FUNCTION reschedule_appointment(bigint, timestamptz, bigint, bigint, 
 'Moves a pending or confirmed appointment, to another barber or service too; the row stays the same, and its own old time is never in its way.
 available_slots(..., for_appointment_id) shows what it could move to. Price and length become those of a new barber or service.
 Like a cancellation it is bound by the shop''s cancellation window (SL007), unless overrides has window.
-Errors as book_slot; SL008 hold_expired; SL009 invalid_transition; SL011 version_conflict.';
+Errors as book_slot, but SL014 only in another shop; SL008 hold_expired; SL009 invalid_transition; SL011 version_conflict.';
 
 CREATE FUNCTION check_in(appointment_id bigint, version int DEFAULT NULL) RETURNS appointment
 AS 'MODULE_PATHNAME', 'booking_check_in' LANGUAGE C VOLATILE PARALLEL UNSAFE
@@ -696,7 +714,7 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION join_waitlist(bigint, bigint, timestamptz, timestamptz, bigint) IS
 'Waits for a slot of the service that begins at earliest or later and ends by latest, with that barber or (NULL) any; returns the id of the place in line. The same wish again returns the same place.
 When a cancellation, decline, move or expiry frees such a time, the first in line gets a hold for the shop''s waitlist_hold_minutes, in that transaction.
-Errors: P0002 unknown user, service or barber; SL005 not_offered; 22004; 22023 a wish that is infinite, reversed or past.';
+Errors: P0002 unknown user, service or barber; SL005 not_offered; SL014 not_welcome; 22004; 22023 a wish that is infinite, reversed or past.';
 
 CREATE FUNCTION leave_waitlist(entry_id bigint) RETURNS boolean
 AS 'MODULE_PATHNAME', 'booking_leave_waitlist' LANGUAGE C VOLATILE PARALLEL UNSAFE
@@ -1493,7 +1511,7 @@ DECLARE
 		'get_barber_availability', 'appointments_at_risk'];
 	configuration CONSTANT text[] := ARRAY[
 		'shops', 'barbers', 'services', 'service_steps', 'barber_services',
-		'working_hours', 'schedule_overrides', 'time_off'];
+		'working_hours', 'schedule_overrides', 'time_off', 'blocked_customers'];
 	customers CONSTANT text[] := ARRAY['appointments', 'appointment_history', 'users', 'waitlist'];
 	target record;
 BEGIN
@@ -1598,6 +1616,7 @@ FROM (VALUES
 	('users', 'booking_customer', 'USING (id = ACTING_USER)'),
 	('users', 'booking_shop', 'FOR SELECT USING (EXISTS (SELECT FROM booking.appointments a WHERE a.user_id = users.id)
 		OR EXISTS (SELECT FROM booking.waitlist w WHERE w.user_id = users.id))'),
+	('blocked_customers', 'booking_shop', 'USING (shop_id = ACTING_SHOP)'),
 	('waitlist', 'booking_customer', 'USING (user_id = ACTING_USER)'),
 	('waitlist', 'booking_shop',
 		'USING (service_id IN (SELECT s.id FROM booking.services s WHERE s.shop_id = ACTING_SHOP))')
@@ -1629,7 +1648,7 @@ BEGIN
 END
 $enable_row_security$;
 COMMENT ON FUNCTION enable_row_security() IS
-'Switches row-level security on for appointments, appointment_history, users and waitlist, with the policies that are missing, and returns a line for each.
+'Switches row-level security on for appointments, appointment_history, users, blocked_customers and waitlist, with the policies that are missing, and returns a line for each.
 From then on every role but the tables'' owner, superusers and those with BYPASSRLS says in each transaction for whom it acts: SET LOCAL booking.user_id = ''42'' for a customer, or, as staff, SET LOCAL booking.shop_id = ''6''. SET LOCAL (or, for a parameter, set_config(''booking.user_id'', $1, true)) ends with the transaction, so that poolers may share connections.
 A customer reads and changes what is his own, staff what is their shop''s, in the tables and through the functions: another''s appointment is not_found (P0002), another''s user or shop id refused (42501), and so is a call that names nobody (42501).
 The settings are trusted as the role that sets them is: they bind who calls through a front, not the front itself. A trigger function of yours that books for others needs SET booking.user_id = ''''.

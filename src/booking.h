@@ -65,6 +65,7 @@ typedef enum Reason
 	IDEMPOTENCY_CONFLICT,
 	VERSION_CONFLICT,
 	USER_OVERLAP,
+	NOT_WELCOME,
 	NOT_FOUND,
 	REASON_COUNT
 } Reason;
@@ -288,7 +289,7 @@ extern void zone_window(Zone *zone, DateADT from_date, DateADT to_date,
 typedef enum TableId
 {
 	SHOPS, BARBERS, SERVICES, SERVICE_STEPS, BARBER_SERVICES, WORKING_HOURS,
-	SCHEDULE_OVERRIDES, TIME_OFF,
+	SCHEDULE_OVERRIDES, TIME_OFF, BLOCKED_CUSTOMERS,
 	CONFIGURATION_TABLES,		/* those above are cached by schedule.c */
 	USERS = CONFIGURATION_TABLES,
 	APPOINTMENTS, APPOINTMENT_HISTORY, WAITLIST,
@@ -336,6 +337,10 @@ enum
 enum
 {
 	OFF_BARBER_ID, OFF_SHOP_ID, OFF_STARTS_AT, OFF_ENDS_AT
+};
+enum
+{
+	BLOCKED_SHOP_ID, BLOCKED_USER_ID
 };
 enum
 {
@@ -480,6 +485,8 @@ typedef struct Shop
 	bool		prevent_user_overlap;
 	Overrides	overrides;
 	SpanList	time_off;
+	int64	   *blocked_ids;	/* users it takes no bookings of, ascending */
+	int			blocked_count;
 } Shop;
 
 /* A row of barber_services, as one barber's list has it */
@@ -539,6 +546,7 @@ extern Schedule *schedule_begin(void);
 extern Shop *schedule_shop(Schedule *schedule, int64 shop_id);
 extern Barber *schedule_barber(Schedule *schedule, int64 barber_id);
 extern Service *schedule_service(Schedule *schedule, int64 service_id);
+extern bool shop_blocks(const Shop *shop, int64 user_id);
 
 /* ---- hours.c: when a barber works ---- */
 
@@ -1147,6 +1155,8 @@ typedef enum Decision
 } Decision;
 
 extern bool check_user(int64 user_id, Refusal *refusal);
+extern bool check_welcome(const Shop *shop, int64 user_id,
+						  Refusal *refusal);
 extern void limits_for(const Offer *offer, const Request *request,
 					   Limits *limits);
 extern bool breaks_limits(Relation appointments, const Limits *limits);

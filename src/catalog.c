@@ -94,6 +94,8 @@ static const TableName table_names[TABLE_COUNT] = {
 	[TIME_OFF] = {"time_off", {
 			{"barber_id", INT8OID}, {"shop_id", INT8OID},
 	{"starts_at", TIMESTAMPTZOID}, {"ends_at", TIMESTAMPTZOID}}},
+	[BLOCKED_CUSTOMERS] = {"blocked_customers", {
+	{"shop_id", INT8OID}, {"user_id", INT8OID}}},
 	[USERS] = {"users", {
 			{"id", INT8OID}, {"is_active", BOOLOID}, {"email", TEXTOID},
 	{"name", TEXTOID}, {"phone", TEXTOID}}},

@@ -51,6 +51,19 @@ check_user(int64 user_id, Refusal *refusal)
 	return true;
 }
 
+/*
+ * Whether a shop takes bookings of a user; what it has against the user is not
+ * said.
+ */
+bool
+check_welcome(const Shop *shop, int64 user_id, Refusal *refusal)
+{
+	return !shop_blocks(shop, user_id) ||
+		refuse(refusal, NOT_WELCOME, "Shop " INT64_FORMAT
+			   " takes no bookings of user " INT64_FORMAT ".", shop->id,
+			   user_id);
+}
+
 static bool
 check_customer(const Request *request, Refusal *refusal)
 {
@@ -95,7 +108,10 @@ check_rules(Schedule *schedule, const Request *request, int64 barber_id,
 			*refusal = unknown;
 		return false;
 	}
-	if (!check_customer(request, refusal) || !check_start(offer, &check, refusal))
+	if (!check_customer(request, refusal) ||
+		(!request->is_walk_in &&
+		 !check_welcome(offer->barber->shop, request->user_id, refusal)) ||
+		!check_start(offer, &check, refusal))
 		return false;
 	*overrides_used = check.overrides_used;
 	return true;

@@ -56,6 +56,8 @@ static const ReasonInfo reasons[] = {
 	"Read the appointment again and decide anew."},
 	[USER_OVERLAP] = {"user_overlap", BOOKING_SQLSTATE('0', '1', '2'),
 	"Choose a time at which the customer has no other appointment."},
+	[NOT_WELCOME] = {"not_welcome", BOOKING_SQLSTATE('0', '1', '4'),
+	"Ask the shop."},
 	[NOT_FOUND] = {"not_found", ERRCODE_NO_DATA_FOUND,
 	"Check the ids that were passed."},
 };

@@ -362,6 +362,8 @@ decide_move(Relation appointments, const Booked *booked, const Request *move,
 
 	if (!find_offer(schedule_begin(), move->barber_id, move->service_id,
 					&offer, refusal) ||
+		(!booked->is_walk_in && offer.barber->shop->id != booked->shop_id &&
+		 !check_welcome(offer.barber->shop, booked->user_id, refusal)) ||
 		!check_start(&offer, &check, refusal))
 		return DECIDED_NO;
 	overrides_used |= check.overrides_used;
