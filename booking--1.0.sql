@@ -178,6 +178,7 @@ CREATE TABLE booking.shops (
 	cancellation_window_minutes int NOT NULL DEFAULT 0 CHECK (cancellation_window_minutes BETWEEN 0 AND 525600),
 	waitlist_hold_minutes int NOT NULL DEFAULT 60 CHECK (waitlist_hold_minutes BETWEEN 1 AND 10080),
 	max_active_per_user int CHECK (max_active_per_user > 0),
+	answer_within_minutes int CHECK (answer_within_minutes BETWEEN 1 AND 525600),
 	prevent_user_overlap boolean NOT NULL DEFAULT false,
 	assignment text NOT NULL DEFAULT 'least_booked' CHECK (assignment IN ('least_booked', 'round_robin', 'priority')),
 	is_active boolean NOT NULL DEFAULT true
@@ -604,7 +605,7 @@ barber_id NULL: whoever is free, in the order of the shop''s assignment. user_id
 idempotency_key: the same key with the same request returns the first appointment again, also when both run at once. A key is the customer''s at that shop: another customer or shop may use the same one.
 Once the key''s appointment was cancelled it is SL010, once its hold ran out SL008: neither is a booking.
 overrides: rules that staff, and nobody else, may break: hours, notice, grid, horizon, limits, window; never the overlap. Those that were broken are kept on the row.
-A service that requires confirmation is booked as pending. One with steps is stored as a visit, a row for each step, of which the first is returned.
+A service that requires confirmation is booked as pending, for the shop''s answer_within_minutes if that is set, at most until it begins. One with steps is stored as a visit, a row for each step, of which the first is returned.
 It succeeds exactly when the slot is in available_slots and no limit of the customer''s is reached; it waits only for a transaction that is booking or freeing an overlapping time, or the last place under a limit, at every isolation level.
 Errors: 23P01 slot_taken, SL001 outside_hours, SL002 notice_too_short, SL003 too_far_ahead, SL004 off_grid, SL005 not_offered, SL006 limit_reached, SL008 hold_expired (the key''s), SL010 idempotency_conflict, SL012 user_overlap, SL014 not_welcome, P0002 not_found, 22004, 22023; 42501 another''s user_id, or overrides, where that is not the caller''s to ask for; 23503 when the barber, service or user is deleted at the same moment.';
 
@@ -618,7 +619,7 @@ CREATE FUNCTION hold_slot(barber_id bigint, service_id bigint, user_id bigint, s
 	hold_for interval DEFAULT NULL, idempotency_key text DEFAULT NULL, overrides text[] DEFAULT NULL) RETURNS appointment
 AS 'MODULE_PATHNAME', 'booking_hold_slot' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION hold_slot(bigint, bigint, bigint, timestamptz, interval, text, text[]) IS
-'book_slot that holds the slot as pending until confirm_appointment, at most for hold_for (default: the shop''s hold_minutes; more than 0, at most 7 days).
+'book_slot that holds the slot as pending until confirm_appointment, at most for hold_for (default: the shop''s hold_minutes; more than 0, at most 7 days), and at most until it begins.
 From hold_expires_at on it occupies nothing; nothing has to run for that. Errors as book_slot.';
 
 CREATE FUNCTION book_visit(user_id bigint, items visit_item[], idempotency_key text DEFAULT NULL,
@@ -647,10 +648,10 @@ Appointments of a series share a series_id. Errors as book_slot; 22008 a series 
 -- steps change together, whichever of them is named.
 -- ---------------------------------------------------------------------------
 
-CREATE FUNCTION confirm_appointment(appointment_id bigint, version int DEFAULT NULL) RETURNS appointment
+CREATE FUNCTION confirm_appointment(appointment_id bigint, version int DEFAULT NULL, overrides text[] DEFAULT NULL) RETURNS appointment
 AS 'MODULE_PATHNAME', 'booking_confirm_appointment' LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION confirm_appointment(bigint, int) IS
+COMMENT ON FUNCTION confirm_appointment(bigint, int, text[]) IS
 'Confirms a hold, or, as staff, an appointment that waits for the shop''s confirmation; of a service that requires it, staff confirm holds too.
 Once it has begun it can be confirmed by staff with overrides => ''{notice}'' alone. One that is confirmed, checked in or completed already is returned as it is, whatever version was passed.
 Errors: 42501 when it is the shop''s to confirm; P0002 not_found; SL002 when it waited for the shop and has begun; SL008 hold_expired; SL009 when it is not pending; SL011 version_conflict; SL014 not_welcome, but for what staff confirm for the shop; 23P01 when its group has no such seat any more; 22004; 22023.';
@@ -660,7 +661,7 @@ AS 'MODULE_PATHNAME', 'booking_decline_appointment' LANGUAGE C VOLATILE PARALLEL
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION decline_appointment(bigint, text, int) IS
 'The shop''s "no" to a pending appointment: cancelled, by the shop. Its time goes to the waitlist, if anybody waits for it.
-Who may execute this is staff to all functions: see grant_role.
+Who may execute this is staff to all functions: see grant_role. One that the shop has cancelled or declined already is returned as it is.
 Errors: P0002 not_found; SL009 when it is not pending; SL011 version_conflict; 22004.';
 
 CREATE FUNCTION cancel_appointment(appointment_id bigint, reason text DEFAULT NULL, cancelled_by text DEFAULT 'customer',
@@ -670,7 +671,8 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION cancel_appointment(bigint, text, text, int) IS
 'Cancels a pending or confirmed appointment; its time is free for others when the transaction commits, unless somebody on the waitlist gets it.
 cancelled_by: customer, who is bound by the shop''s cancellation_window_minutes (but for a hold), or shop, which is not, and for which staff alone may speak.
-Errors: 42501 shop, from others; P0002 not_found; SL007 when less than the window is left before the start; SL009 when it is over or cancelled already; SL011 version_conflict; 22004; 22023.';
+One that the same side has cancelled already is returned as it is, whatever version was passed.
+Errors: 42501 shop, from others; P0002 not_found; SL007 when less than the window is left before the start; SL009 when it is over, or cancelled by the other side; SL011 version_conflict; 22004; 22023.';
 
 CREATE FUNCTION reschedule_appointment(appointment_id bigint, starts_at timestamptz, barber_id bigint DEFAULT NULL,
 	service_id bigint DEFAULT NULL, version int DEFAULT NULL, overrides text[] DEFAULT NULL) RETURNS appointment
@@ -686,19 +688,19 @@ CREATE FUNCTION check_in(appointment_id bigint, version int DEFAULT NULL) RETURN
 AS 'MODULE_PATHNAME', 'booking_check_in' LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION check_in(bigint, int) IS
-'The customer is there. Errors: P0002 not_found; SL009 when it is not confirmed; SL011 version_conflict; 22004.';
+'The customer is there. One that is checked in already is returned as it is. Errors: P0002 not_found; SL009 when it is not confirmed; SL011 version_conflict; 22004.';
 
 CREATE FUNCTION complete_appointment(appointment_id bigint, version int DEFAULT NULL) RETURNS appointment
 AS 'MODULE_PATHNAME', 'booking_complete_appointment' LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION complete_appointment(bigint, int) IS
-'The work is done; whatever is left of its time is free. Errors: P0002 not_found; SL009 when it is not confirmed or checked in; SL011 version_conflict; 22004.';
+'The work is done; whatever is left of its time is free. One that is completed already is returned as it is. Errors: P0002 not_found; SL009 when it is not confirmed or checked in; SL011 version_conflict; 22004.';
 
 CREATE FUNCTION mark_no_show(appointment_id bigint, version int DEFAULT NULL) RETURNS appointment
 AS 'MODULE_PATHNAME', 'booking_mark_no_show' LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION mark_no_show(bigint, int) IS
-'The customer did not come. Errors: P0002 not_found; SL009 when it is not confirmed or checked in, or has not begun; SL011 version_conflict; 22004.';
+'The customer did not come. One that is marked already is returned as it is. Errors: P0002 not_found; SL009 when it is not confirmed or checked in, or has not begun; SL011 version_conflict; 22004.';
 
 CREATE FUNCTION expire_holds() RETURNS int
 AS 'MODULE_PATHNAME', 'booking_expire_holds' LANGUAGE C VOLATILE PARALLEL UNSAFE
@@ -802,7 +804,7 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION business_metrics(bigint, date, date) IS
 'A shop''s figures, a row for every local date of the range (at most 366), of the appointments that begin on it; a service with steps is one.
 attempts: all that left a row, which an attempt that was refused does not (stats_outcomes counts those). holds: those that began as a hold, the waitlist''s too; holds_confirmed of them, after hold_to_confirm_median since they were made.
-bookings: attempts less holds that were never confirmed; cancellations are of bookings. cancelled_by_...: where the canceller is known.
+bookings: attempts less holds that were never confirmed, and less what the shop did not answer within answer_within_minutes; cancellations are of bookings. cancelled_by_...: where the canceller is known.
 booked_minutes: time in which barbers are, or were, booked, each minute once whatever a group''s size, without buffers and gaps between steps; open_minutes: hours less time off of the active barbers, as the configuration is now; utilization: their quotient, NULL when closed, above 1 when staff book outside hours. Both end at midnight.
 revenue_cents: the prices of the completed. A staff view: revoked from PUBLIC. Errors: P0002 unknown shop; 22004 NULL shop_id or from_date; 22023 infinite, reversed or too long range.';
 
@@ -1698,7 +1700,7 @@ REVOKE ALL ON FUNCTION
 	hold_slot(bigint, bigint, bigint, timestamptz, interval, text, text[]),
 	book_visit(bigint, visit_item[], text, text[]),
 	book_series(bigint, bigint, bigint, timestamptz, interval, int, text, text[]),
-	confirm_appointment(bigint, int),
+	confirm_appointment(bigint, int, text[]),
 	decline_appointment(bigint, text, int),
 	cancel_appointment(bigint, text, text, int),
 	reschedule_appointment(bigint, timestamptz, bigint, bigint, int, text[]),

@@ -302,7 +302,8 @@ enum
 	SHOP_ID, SHOP_TIME_ZONE, SHOP_SLOT_INTERVAL, SHOP_SLOT_ANCHOR,
 	SHOP_MIN_NOTICE, SHOP_MAX_ADVANCE_DAYS, SHOP_CANCELLATION_WINDOW,
 	SHOP_IS_ACTIVE, SHOP_HOLD_MINUTES, SHOP_WAITLIST_HOLD_MINUTES,
-	SHOP_MAX_ACTIVE_PER_USER, SHOP_PREVENT_USER_OVERLAP, SHOP_ASSIGNMENT
+	SHOP_MAX_ACTIVE_PER_USER, SHOP_PREVENT_USER_OVERLAP, SHOP_ASSIGNMENT,
+	SHOP_ANSWER_WITHIN
 };
 enum
 {
@@ -481,6 +482,7 @@ typedef struct Shop
 	int			max_advance_days;
 	int			hold_minutes;
 	int			waitlist_hold_minutes;
+	int			answer_within_minutes;	/* 0: without end */
 	int			max_active_per_user;	/* 0: no limit */
 	bool		prevent_user_overlap;
 	Overrides	overrides;
@@ -1119,6 +1121,7 @@ typedef struct Draft
 	int64		user_id;
 	Part		part;
 	bool		is_pending;
+	bool		is_request;		/* pending until the shop answers */
 	TimestampTz hold_expires_at;	/* DT_NOEND: never */
 	int64		price_cents;
 	const IdempotencyKey *key;	/* or NULL */
@@ -1186,6 +1189,7 @@ typedef struct Booked
 	TimestampTz starts_at;
 	TimestampTz ends_at;		/* of the first part alone */
 	TimestampTz hold_expires_at;	/* DT_NOEND: never */
+	bool		is_request;		/* pending until the shop answers */
 	int			window_minutes; /* the shop's cancellation window */
 	int64		series_id;		/* or 0 */
 	const char *guest_name;		/* or NULL */

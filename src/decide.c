@@ -172,15 +172,36 @@ breaks_limits(Relation appointments, const Limits *limits)
 
 /* ---- the rows ---- */
 
+/*
+ * Until when a request occupies its time: a hold for as long as was asked,
+ * what waits for the shop's word for as long as the shop wants; DT_NOEND: for
+ * good.  Neither outlasts its start, unless staff let it begin in the past.
+ */
+static TimestampTz
+draft_expiry(const Request *request, const Offer *offer)
+{
+	const Shop *shop = offer->barber->shop;
+	TimestampTz now = booking_now();
+	TimestampTz expires_at;
+
+	if (request->is_hold)
+		expires_at = now + (request->hold_us >= 0 ? request->hold_us :
+							shop->hold_minutes * USECS_PER_MINUTE);
+	else if (offer->service->requires_confirmation &&
+			 shop->answer_within_minutes > 0)
+		expires_at = now + shop->answer_within_minutes * USECS_PER_MINUTE;
+	else
+		return DT_NOEND;
+	return request->starts_at < now ? expires_at :
+		Min(expires_at, request->starts_at);
+}
+
 static void
 draft_part(const Request *request, const Offer *offer, int position,
 		   int64 head_id, int overrides_used, Draft *draft)
 {
 	bool		is_head = position == 0;
-	int64		hold_us = request->hold_us;
 
-	if (hold_us < 0)
-		hold_us = offer->barber->shop->hold_minutes * USECS_PER_MINUTE;
 	memset(draft, 0, sizeof(*draft));
 	draft->id = is_head ? head_id : 0;
 	draft->barber_id = offer->barber->id;
@@ -188,10 +209,10 @@ draft_part(const Request *request, const Offer *offer, int position,
 	draft->is_walk_in = request->is_walk_in;
 	draft->user_id = request->user_id;
 	rule_part(&offer->rule, position, request->starts_at, &draft->part);
-	draft->is_pending = request->is_hold ||
+	draft->is_request = !request->is_hold &&
 		offer->service->requires_confirmation;
-	draft->hold_expires_at = request->is_hold ?
-		booking_now() + hold_us : DT_NOEND;
+	draft->is_pending = request->is_hold || draft->is_request;
+	draft->hold_expires_at = draft_expiry(request, offer);
 	draft->price_cents = is_head ? offer->price_cents : 0;
 	draft->key = is_head ? request->key : NULL;
 	draft->request_hash = request->hash;

@@ -201,6 +201,7 @@ draft_move(const Booked *booked, const Request *move, const Offer *offer,
 	draft->user_id = booked->user_id;
 	rule_part(&offer->rule, position, move->starts_at, &draft->part);
 	draft->is_pending = strcmp(booked->status, "pending") == 0;
+	draft->is_request = booked->is_request;
 	draft->hold_expires_at = booked->hold_expires_at;
 	if (is_head)
 		draft->price_cents = booked->barber_id == move->barber_id &&

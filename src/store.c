@@ -170,6 +170,7 @@ set_row(const Draft *draft, TupleTableSlot *slot)
 	set_id(slot, APPT_SERIES_ID, draft->series_id);
 	set_text(slot, APPT_GUEST_NAME, draft->guest_name);
 	set_value(slot, APPT_IS_ASSIGNED, BoolGetDatum(draft->is_assigned));
+	set_value(slot, APPT_IS_REQUEST, BoolGetDatum(draft->is_request));
 	if (draft->overrides_used != 0)
 		set_value(slot, APPT_OVERRIDES,
 				  overrides_array(draft->overrides_used));
