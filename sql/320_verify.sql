@@ -317,7 +317,7 @@ SELECT format('UPDATE pg_index SET indisready = false WHERE indexrelid = %1$s; %
 $$;
 -- The plan decides whether verify() without "deep" reads such an index: only what verify(true) finds is shown.
 SELECT n, by IS NOT NULL AS found, check_name, table_name, row_id, detail FROM test.found_each(
-	test.behind('booking.idx_appointments_idempotency_key', $$UPDATE booking.appointments SET idempotency_key = 'a32001' WHERE id = 32002$$),
+	test.behind('booking.idx_appointments_idempotency_key', $$UPDATE booking.appointments SET idempotency_key = 'a32001', key_shop_id = 32001, key_user_id = 32001 WHERE id = 32003$$),
 	test.behind('booking.appointments_pkey', $$INSERT INTO booking.appointments (id, barber_id, service_id, starts_at, ends_at, busy_from, busy_until)
 		VALUES (32003, 32002, 32001, '2026-03-02 15:00Z', '2026-03-02 16:00Z', '2026-03-02 15:00Z', '2026-03-02 16:00Z')$$),
 	test.behind('booking.idx_users_email_active', $$UPDATE booking.users SET email = 'U32001@example.org' WHERE id = 32002$$),

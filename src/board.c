@@ -150,7 +150,9 @@ add_appointment(HeapTuple row, TupleDesc desc, void *state)
 		return;
 	if (!status_is_live(status, is_hold ? expires_at : DT_NOEND))
 		return;
-	add_entry(board, &span, is_hold ? "hold" : "appointment",
+	add_entry(board, &span,
+			  is_hold && !DatumGetBool(VALUE(APPT_IS_REQUEST)) ?
+			  "hold" : "appointment",
 			  DatumGetInt64(VALUE(APPT_ID)),
 			  DatumGetInt64(VALUE(APPT_SERVICE_ID)));
 #undef VALUE

@@ -51,7 +51,8 @@ MEASURED_FUNCTION(booking_book_slot, OP_BOOK_SLOT)
 {
 	Request		request;
 
-	read_request(fcinfo, 4, 5, &request);
+	read_request(fcinfo, 5, &request);
+	request_set_key(&request, read_key(fcinfo, 4), "book", &request, 1);
 	return book_or_raise(fcinfo, "book_slot()", &request);
 }
 
@@ -63,11 +64,13 @@ MEASURED_FUNCTION(booking_hold_slot, OP_HOLD_SLOT)
 {
 	Request		request;
 
-	read_request(fcinfo, 5, 6, &request);
+	read_request(fcinfo, 6, &request);
 	request.is_hold = true;
 	request.hold_us = PG_ARGISNULL(4) ? -1 :
 		read_interval(PG_GETARG_DATUM(4), "hold_for", 1, LONGEST_HOLD);
-	request.hash = request_hash(request.hold_us, &request);
+	request_set_key(&request, read_key(fcinfo, 5),
+					psprintf("hold " INT64_FORMAT, request.hold_us),
+					&request, 1);
 	return book_or_raise(fcinfo, "hold_slot()", &request);
 }
 
@@ -84,7 +87,8 @@ MEASURED_FUNCTION(booking_try_book_slot, OP_TRY_BOOK_SLOT)
 	Datum		values[2];
 	bool		nulls[2] = {false, false};
 
-	read_request(fcinfo, 4, 5, &request);
+	read_request(fcinfo, 5, &request);
+	request_set_key(&request, read_key(fcinfo, 4), "book", &request, 1);
 	rel = catalog_open(APPOINTMENTS, RowExclusiveLock);
 	appointment = table_slot_create(rel, NULL);
 	if (book("try_book_slot()", &request, rel, appointment, &refusal))

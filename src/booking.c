@@ -337,6 +337,7 @@ _PG_init(void)
 							NULL);
 	MarkGUCPrefixReserved("booking");
 	catalog_init();
+	query_init();
 	guard_init();
 	stats_init();
 }

@@ -66,6 +66,7 @@ typedef enum Reason
 	IDEMPOTENCY_CONFLICT,
 	VERSION_CONFLICT,
 	USER_OVERLAP,
+	NOT_WELCOME,
 	NOT_FOUND,
 	REASON_COUNT
 } Reason;
@@ -298,7 +299,7 @@ extern bool window_has(const DateWindow *window, Zone *zone, TimestampTz at);
 typedef enum TableId
 {
 	SHOPS, BARBERS, SERVICES, SERVICE_STEPS, BARBER_SERVICES, WORKING_HOURS,
-	SCHEDULE_OVERRIDES, TIME_OFF,
+	SCHEDULE_OVERRIDES, TIME_OFF, BLOCKED_CUSTOMERS,
 	CONFIGURATION_TABLES,		/* those above are cached by schedule.c */
 	USERS = CONFIGURATION_TABLES,
 	APPOINTMENTS, APPOINTMENT_HISTORY, WAITLIST,
@@ -338,6 +339,10 @@ enum
 enum
 {
 	TIME_OFF_COLUMNS(COLUMN_NUMBER)
+};
+enum
+{
+	BLOCKED_CUSTOMERS_COLUMNS(COLUMN_NUMBER)
 };
 enum
 {
@@ -486,10 +491,13 @@ typedef struct Shop
 	int			max_advance_days;
 	int			hold_minutes;
 	int			waitlist_hold_minutes;
+	int			answer_within_minutes;	/* 0: without end */
 	int			max_active_per_user;	/* 0: no limit */
 	bool		prevent_user_overlap;
 	Overrides	overrides;
 	SpanList	time_off;
+	int64	   *blocked_ids;	/* users it takes no bookings of, ascending */
+	int			blocked_count;
 } Shop;
 
 /* A row of barber_services, as one barber's list has it */
@@ -549,6 +557,7 @@ extern Schedule *schedule_begin(void);
 extern Shop *schedule_shop(Schedule *schedule, int64 shop_id);
 extern Barber *schedule_barber(Schedule *schedule, int64 barber_id);
 extern Service *schedule_service(Schedule *schedule, int64 service_id);
+extern bool shop_blocks(const Shop *shop, int64 user_id);
 
 /* ---- hours.c: when a barber works ---- */
 
@@ -661,6 +670,19 @@ typedef struct Holder
 	bool		is_deleter;		/* the row goes away when it commits */
 } Holder;
 
+/*
+ * An idempotency key, and whose it is: a customer's (none: walk-ins') at a
+ * shop.  No shop: of a row that no writer of ours has filled in.
+ */
+typedef struct IdempotencyKey
+{
+	const char *text;
+	bool		has_shop;
+	int64		shop_id;
+	bool		has_user;
+	int64		user_id;
+} IdempotencyKey;
+
 /* Whose overlap is looked for */
 typedef struct Occupant
 {
@@ -668,7 +690,7 @@ typedef struct Occupant
 	Span		busy;
 	IdList		own;			/* rows that are never in its way */
 	ItemPointerData stored;		/* its own version, if it is stored */
-	const char *key;			/* its key, if it is in the index; or NULL */
+	const IdempotencyKey *key;	/* its own, if it is in the index; or NULL */
 	int64		service_id;		/* with starts_at: whose seats are counted */
 	TimestampTz starts_at;
 } Occupant;
@@ -699,7 +721,8 @@ extern ProbeResult tally_result(Tally *tally, int most, Holder *holder);
 extern ProbeResult probe_overlap(Relation appointments, Relation index,
 								 Snapshot snapshot, const Occupant *occupant,
 								 Tally *seats, Holder *holder);
-extern ProbeResult probe_key(Relation appointments, const char *key,
+extern ProbeResult probe_key(Relation appointments,
+							 const IdempotencyKey *key,
 							 TupleTableSlot *found, Holder *holder);
 extern void scan_user_versions(Relation appointments, Snapshot snapshot,
 							   int64 user_id, VersionCallback callback,
@@ -798,6 +821,8 @@ typedef struct DayCounts
 	int		   *counts;
 } DayCounts;
 
+extern bool check_welcome(const Shop *shop, int64 user_id,
+						  Refusal *refusal);
 extern bool find_offer(Schedule *schedule, int64 barber_id, int64 service_id,
 					   Offer *offer, Refusal *refusal);
 extern bool find_usual_rule(Schedule *schedule, int64 barber_id,
@@ -909,8 +934,11 @@ extern bool occupation_is_live(const Occupation *row);
 extern bool occupation_needs_look(const Occupation *row,
 								  const Occupation *old);
 extern void occupation_occupant(const Occupation *row, const IdList *own,
-								const char *key, Occupant *occupant);
-extern const char *key_of_row(TupleTableSlot *row);
+								const IdempotencyKey *key,
+								Occupant *occupant);
+extern const IdempotencyKey *key_of_row(TupleTableSlot *row);
+extern bool is_same_key(const IdempotencyKey *key,
+						const IdempotencyKey *other);
 
 /* ---- guard.c: no two live appointments of a barber overlap ---- */
 
@@ -918,7 +946,7 @@ typedef struct Claim
 {
 	Occupant	occupant;
 	int			capacity;		/* of the service; 0: look it up if it matters */
-	const char *key;			/* idempotency key, or NULL */
+	const IdempotencyKey *key;	/* or NULL */
 	const Limits *limits;		/* or NULL */
 } Claim;
 
@@ -957,7 +985,8 @@ extern ClaimResult guard_settle(Relation appointments, const Claim *claim,
 								Refusal *refusal);
 extern void guard_leave(void);
 extern void guard_wait(const Holder *holder);
-extern ClaimResult guard_find_key(Relation appointments, const char *key,
+extern ClaimResult guard_find_key(Relation appointments,
+								  const IdempotencyKey *key,
 								  TupleTableSlot *found, Holder *holder);
 extern bool guard_await(Relation appointments, const Claim *claim);
 extern bool guard_verify(Relation appointments, const Claim *claim,
@@ -1000,8 +1029,11 @@ typedef struct OwnerIdentity
 	int			sec_context;
 } OwnerIdentity;
 
+extern void query_init(void);
 extern void become_owner(Relation rel, OwnerIdentity *saved);
 extern void resign_owner(const OwnerIdentity *saved);
+extern int	pin_search_path(void);
+extern void unpin_search_path(int level);
 extern int	run_owner_query(OwnerQuery *query, Datum *values,
 							const char *nulls, bool read_only);
 extern void owner_query_result(FunctionCallInfo fcinfo, OwnerQuery *query,
@@ -1039,8 +1071,8 @@ typedef struct Request
 	bool		is_walk_in;		/* no user */
 	int64		user_id;
 	TimestampTz starts_at;
-	const char *key;			/* or NULL */
-	uint64		hash;			/* of the whole call: the same for the same */
+	const IdempotencyKey *key;	/* or NULL */
+	int64		hash;			/* of the whole call, if there is a key */
 	int			overrides;
 	bool		is_hold;
 	int64		hold_us;		/* -1: the shop's hold_minutes */
@@ -1059,9 +1091,11 @@ extern int	read_rule_overrides(FunctionCallInfo fcinfo, int argno);
 extern Datum overrides_array(int overrides);
 extern int64 read_interval(Datum value, const char *name, int64 least_us,
 						   int64 most_us);
-extern void read_request(FunctionCallInfo fcinfo, int key_arg,
-						 int overrides_arg, Request *request);
-extern uint64 request_hash(uint64 hash, const Request *request);
+extern void read_request(FunctionCallInfo fcinfo, int overrides_arg,
+						 Request *request);
+extern void request_set_key(Request *request, const char *key,
+							const char *call, const Request *items,
+							int count);
 extern bool is_same_request(const Request *request, TupleTableSlot *row,
 							Refusal *refusal);
 
@@ -1083,7 +1117,8 @@ typedef struct InsertTarget
 	struct ResultRelInfo *result;
 	Oid			relid;
 	uint64		generation;
-	char	   *search_path;	/* as it was set when this was made */
+	bool		runs_owners_code;	/* that may look a name up */
+	int			path_level;		/* of the pinned search_path; 0: it is not */
 	FmgrInfo   *stand_ins;		/* by trigger; fn_oid invalid: none */
 	TargetIndex *indexes;
 	int			index_count;
@@ -1103,9 +1138,10 @@ typedef struct Draft
 	int64		user_id;
 	Part		part;
 	bool		is_pending;
+	bool		is_request;		/* pending until the shop answers */
 	TimestampTz hold_expires_at;	/* DT_NOEND: never */
 	int64		price_cents;
-	const char *key;			/* or NULL */
+	const IdempotencyKey *key;	/* or NULL */
 	int64		request_hash;
 	int64		visit_id;		/* or 0 */
 	int64		part_of;		/* or 0 */
@@ -1168,6 +1204,7 @@ typedef struct Booked
 	TimestampTz starts_at;
 	TimestampTz ends_at;		/* of the first part alone */
 	TimestampTz hold_expires_at;	/* DT_NOEND: never */
+	bool		is_request;		/* pending until the shop answers */
 	int			window_minutes; /* the shop's cancellation window */
 	int64		series_id;		/* or 0 */
 	const char *guest_name;		/* or NULL */

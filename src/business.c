@@ -10,7 +10,9 @@
  * as open time is.
  *
  * Whether an appointment began as a hold is seen from its row until it is
- * confirmed, from then on in its history.
+ * confirmed, from then on in its history.  What waits for the shop's word is
+ * none, even if it waits only for so long; nor is it a booking once that time
+ * has passed without an answer.
  *
  *-------------------------------------------------------------------------
  */
@@ -157,7 +159,10 @@ static OwnerQuery figures_query = {
 	"WITH spans AS (SELECT * FROM unnest($3, $4, $5)"
 	" AS u (day, from_at, until_at)),"
 	" appointments AS (SELECT s.day, a.status, a.cancelled_by, a.price_cents,"
-	" a.hold_expires_at IS NOT NULL OR coalesce(h.was_hold, false) AS is_hold,"
+	" NOT a.is_request AND (a.hold_expires_at IS NOT NULL"
+	" OR coalesce(h.was_hold, false)) AS is_hold,"
+	" a.is_request AND (a.status = 'expired' OR a.status = 'pending'"
+	" AND a.hold_expires_at <= $6) AS is_unanswered,"
 	" h.confirmed_at, h.confirmed_at - a.created_at AS took"
 	SHOPS_ROWS " AND a.part_of IS NULL"
 	" AND a.starts_at >= s.from_at AND a.starts_at < s.until_at"
@@ -166,7 +171,8 @@ static OwnerQuery figures_query = {
 	" min(c.changed_at) FILTER (WHERE c.from_values ->> 'status' = 'pending'"
 	" AND c.to_values ->> 'status' = 'confirmed') AS confirmed_at"
 	" FROM booking.appointment_history c WHERE c.appointment_id = a.id) h),"
-	" judged AS (SELECT a.*, NOT is_hold OR confirmed_at IS NOT NULL"
+	" judged AS (SELECT a.*, confirmed_at IS NOT NULL"
+	" OR NOT is_hold AND NOT coalesce(is_unanswered, false)"
 	" AS is_booking FROM appointments a),"
 	" counted AS (SELECT day, count(*) AS attempts,"
 	" count(*) FILTER (WHERE is_booking) AS bookings,"

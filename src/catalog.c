@@ -80,6 +80,7 @@ DEFINE_COLUMNS(barber_services_columns, BARBER_SERVICES_COLUMNS);
 DEFINE_COLUMNS(working_hours_columns, WORKING_HOURS_COLUMNS);
 DEFINE_COLUMNS(schedule_overrides_columns, SCHEDULE_OVERRIDES_COLUMNS);
 DEFINE_COLUMNS(time_off_columns, TIME_OFF_COLUMNS);
+DEFINE_COLUMNS(blocked_customers_columns, BLOCKED_CUSTOMERS_COLUMNS);
 DEFINE_COLUMNS(users_columns, USERS_COLUMNS);
 DEFINE_COLUMNS(appointments_columns, APPOINTMENTS_COLUMNS);
 DEFINE_COLUMNS(appointment_history_columns, APPOINTMENT_HISTORY_COLUMNS);
@@ -96,6 +97,7 @@ static const TableName table_names[TABLE_COUNT] = {
 	[WORKING_HOURS] = TABLE_NAME(working_hours),
 	[SCHEDULE_OVERRIDES] = TABLE_NAME(schedule_overrides),
 	[TIME_OFF] = TABLE_NAME(time_off),
+	[BLOCKED_CUSTOMERS] = TABLE_NAME(blocked_customers),
 	[USERS] = TABLE_NAME(users),
 	[APPOINTMENTS] = TABLE_NAME(appointments),
 	[APPOINTMENT_HISTORY] = TABLE_NAME(appointment_history),
@@ -147,7 +149,8 @@ static const IndexName index_names[INDEX_COUNT] = {
 	[BARBER_DATE_INDEX] = {"idx_appointments_barber_date",
 	APPOINTMENTS, 2, 2, {APPT_BARBER_ID, APPT_STARTS_AT}, EVERY_ROW},
 	[IDEMPOTENCY_INDEX] = {"idx_appointments_idempotency_key",
-	APPOINTMENTS, 1, 1, {APPT_IDEMPOTENCY_KEY}, KEYED_ROWS},
+		APPOINTMENTS, 3, 3,
+	{APPT_IDEMPOTENCY_KEY, APPT_KEY_SHOP_ID, APPT_KEY_USER_ID}, KEYED_ROWS},
 	[USER_STATUS_INDEX] = {"idx_appointments_user_status",
 	APPOINTMENTS, 2, 2, {APPT_USER_ID, APPT_STATUS}, EVERY_ROW},
 };
@@ -1005,7 +1008,8 @@ catalog_index_is_unique(IndexId index)
 	if (!HeapTupleIsValid(tuple))
 		return false;
 	form = (Form_pg_index) GETSTRUCT(tuple);
-	result = form->indisunique && form->indimmediate && form->indisvalid;
+	result = form->indisunique && form->indnullsnotdistinct &&
+		form->indimmediate && form->indisvalid;
 	ReleaseSysCache(tuple);
 	return result;
 }

@@ -53,7 +53,7 @@
 	" JOIN booking.shops h ON h.id" EQUALS "b.shop_id" \
 	" WHERE b.id" EQUALS "a.barber_id)," \
 	" a.busy_from, a.busy_until, a.series_id, a.guest_name, a.ends_at," \
-	" coalesce('limits'" EQUALS "ANY (a.overrides), false)" \
+	" coalesce('limits'" EQUALS "ANY (a.overrides), false), a.is_request" \
 	" FROM booking.appointments a" \
 	" WHERE a.id" EQUALS HEAD_ID " OR a.part_of" EQUALS HEAD_ID \
 	" ORDER BY a.part_of NULLS FIRST, a.starts_at, a.id"
@@ -100,7 +100,7 @@ enum
 	LOCKED_VISIT_ID, LOCKED_SHOP_ID, LOCKED_PRICE, LOCKED_VERSION,
 	LOCKED_STATUS, LOCKED_STARTS_AT, LOCKED_HOLD_EXPIRES_AT, LOCKED_WINDOW,
 	LOCKED_BUSY_FROM, LOCKED_BUSY_UNTIL, LOCKED_SERIES_ID, LOCKED_GUEST_NAME,
-	LOCKED_ENDS_AT, LOCKED_OVERRIDES_LIMITS
+	LOCKED_ENDS_AT, LOCKED_OVERRIDES_LIMITS, LOCKED_IS_REQUEST
 };
 
 static Datum
@@ -147,6 +147,8 @@ read_head(Booked *booked)
 									  LOCKED_GUEST_NAME);
 	booked->overrides_limits =
 		DatumGetBool(locked_value(0, LOCKED_OVERRIDES_LIMITS, &isnull));
+	booked->is_request =
+		DatumGetBool(locked_value(0, LOCKED_IS_REQUEST, &isnull));
 }
 
 /*
@@ -371,7 +373,8 @@ check_version(const Booked *booked, FunctionCallInfo fcinfo, int argno,
 }
 
 /*
- * Whether a customer may still give up the time.  A hold promises nothing.
+ * Whether a customer may still give up the time.  A hold promises nothing;
+ * what waits for the shop's word does, also where that has a deadline.
  */
 bool
 check_window(const Booked *booked, Refusal *refusal)
@@ -379,7 +382,8 @@ check_window(const Booked *booked, Refusal *refusal)
 	TimestampTz deadline = booked->starts_at -
 		booked->window_minutes * USECS_PER_MINUTE;
 
-	if (booked->hold_expires_at != DT_NOEND || booking_now() <= deadline)
+	if ((booked->hold_expires_at != DT_NOEND && !booked->is_request) ||
+		booking_now() <= deadline)
 		return true;
 	return refuse(refusal, CANCELLATION_WINDOW_CLOSED, "Appointment "
 				  INT64_FORMAT " could be cancelled or moved until %s.",

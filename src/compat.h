@@ -189,6 +189,16 @@
 	(pg_proc_aclcheck((function), GetUserId(), ACL_EXECUTE) == ACLCHECK_OK)
 #endif
 
+/* 16 keeps what is to be checked apart from the range table */
+#if PG_VERSION_NUM >= 160000
+#define BOOKING_CHECK_PERMS_PARAMETERS \
+	List *range_table, List *permissions, bool raises_error
+#define BOOKING_CHECK_PERMS_ARGUMENTS range_table, permissions, raises_error
+#else
+#define BOOKING_CHECK_PERMS_PARAMETERS List *range_table, bool raises_error
+#define BOOKING_CHECK_PERMS_ARGUMENTS range_table, raises_error
+#endif
+
 /* 16 marks what a module's callers need; 15 leaves all of it to the linker */
 #if PG_VERSION_NUM < 160000
 #undef PGDLLEXPORT

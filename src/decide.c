@@ -95,7 +95,10 @@ check_rules(Schedule *schedule, const Request *request, int64 barber_id,
 			*refusal = unknown;
 		return false;
 	}
-	if (!check_customer(request, refusal) || !check_start(offer, &check, refusal))
+	if (!check_customer(request, refusal) ||
+		(!request->is_walk_in &&
+		 !check_welcome(offer->barber->shop, request->user_id, refusal)) ||
+		!check_start(offer, &check, refusal))
 		return false;
 	*overrides_used = check.overrides_used;
 	return true;
@@ -156,15 +159,36 @@ breaks_limits(Relation appointments, const Limits *limits)
 
 /* ---- the rows ---- */
 
+/*
+ * Until when a request occupies its time: a hold for as long as was asked,
+ * what waits for the shop's word for as long as the shop wants; DT_NOEND: for
+ * good.  Neither outlasts its start, unless staff let it begin in the past.
+ */
+static TimestampTz
+draft_expiry(const Request *request, const Offer *offer)
+{
+	const Shop *shop = offer->barber->shop;
+	TimestampTz now = booking_now();
+	TimestampTz expires_at;
+
+	if (request->is_hold)
+		expires_at = now + (request->hold_us >= 0 ? request->hold_us :
+							shop->hold_minutes * USECS_PER_MINUTE);
+	else if (offer->service->requires_confirmation &&
+			 shop->answer_within_minutes > 0)
+		expires_at = now + shop->answer_within_minutes * USECS_PER_MINUTE;
+	else
+		return DT_NOEND;
+	return request->starts_at < now ? expires_at :
+		Min(expires_at, request->starts_at);
+}
+
 static void
 draft_part(const Request *request, const Offer *offer, int position,
 		   int64 head_id, int overrides_used, Draft *draft)
 {
 	bool		is_head = position == 0;
-	int64		hold_us = request->hold_us;
 
-	if (hold_us < 0)
-		hold_us = offer->barber->shop->hold_minutes * USECS_PER_MINUTE;
 	memset(draft, 0, sizeof(*draft));
 	draft->id = is_head ? head_id : 0;
 	draft->barber_id = offer->barber->id;
@@ -172,13 +196,13 @@ draft_part(const Request *request, const Offer *offer, int position,
 	draft->is_walk_in = request->is_walk_in;
 	draft->user_id = request->user_id;
 	rule_part(&offer->rule, position, request->starts_at, &draft->part);
-	draft->is_pending = request->is_hold ||
+	draft->is_request = !request->is_hold &&
 		offer->service->requires_confirmation;
-	draft->hold_expires_at = request->is_hold ?
-		booking_now() + hold_us : DT_NOEND;
+	draft->is_pending = request->is_hold || draft->is_request;
+	draft->hold_expires_at = draft_expiry(request, offer);
 	draft->price_cents = is_head ? offer->price_cents : 0;
 	draft->key = is_head ? request->key : NULL;
-	draft->request_hash = (int64) request->hash;
+	draft->request_hash = request->hash;
 	draft->visit_id = request->visit_id != 0 ? request->visit_id :
 		rule_part_count(&offer->rule) > 1 ? head_id : 0;
 	draft->part_of = is_head ? 0 : head_id;
@@ -228,6 +252,21 @@ decision_of(ClaimResult result, const Request *request,
 }
 
 /*
+ * Looks whether the claim would be granted.  decide() has looked for the key,
+ * and looks again before a "no"; if it is used in between, its unique index
+ * says so.
+ */
+static ClaimResult
+look_past_key(Relation appointments, const Claim *claim,
+			  TupleTableSlot *repeated, Holder *holder, Refusal *refusal)
+{
+	Claim		keyless = *claim;
+
+	keyless.key = NULL;
+	return guard_look(appointments, &keyless, repeated, holder, refusal);
+}
+
+/*
  * Lets the guard decide about one row, and stores it.
  */
 static Decision
@@ -239,7 +278,8 @@ place(Relation appointments, Draft *draft, int capacity,
 	ClaimResult result;
 
 	claim_of_draft(draft, capacity, limits, &claim);
-	result = guard_look(appointments, &claim, appointment, holder, refusal);
+	result = look_past_key(appointments, &claim, appointment, holder,
+						   refusal);
 	if (result == CLAIM_GRANTED)
 	{
 		if (draft->id == 0)
@@ -283,8 +323,8 @@ try_part(Parts *parts, int position, bool is_to_be_stored,
 	return is_to_be_stored ?
 		store_appointment(parts->appointments, draft, &claim, row,
 						  parts->holder, parts->refusal) :
-		guard_look(parts->appointments, &claim, row, parts->holder,
-				   parts->refusal);
+		look_past_key(parts->appointments, &claim, row, parts->holder,
+					  parts->refusal);
 }
 
 /*
@@ -440,7 +480,8 @@ decide_in_turn(Relation appointments, const Request *request,
 			result = DECIDE_AGAIN;
 		}
 	}
-	return refusal->reason == IDEMPOTENCY_CONFLICT ? DECIDED_NO : result;
+	return refusal->reason == IDEMPOTENCY_CONFLICT ||
+		refusal->reason == HOLD_EXPIRED ? DECIDED_NO : result;
 }
 
 static Decision

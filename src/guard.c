@@ -440,8 +440,8 @@ probe_claim(Relation appointments, const Claim *claim, Holder *holder,
  * *found; IN_PROGRESS; or GRANTED, nobody has it.
  */
 ClaimResult
-guard_find_key(Relation appointments, const char *key, TupleTableSlot *found,
-			   Holder *holder)
+guard_find_key(Relation appointments, const IdempotencyKey *key,
+			   TupleTableSlot *found, Holder *holder)
 {
 	switch (probe_key(appointments, key, found, holder))
 	{

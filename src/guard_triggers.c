@@ -23,6 +23,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "booking.h"
@@ -85,6 +86,44 @@ column_is_null(TupleTableSlot *row, int column)
 	return isnull;
 }
 
+static void
+note_shop(HeapTuple row, TupleDesc desc, void *state)
+{
+	bool		isnull;
+
+	*(Datum *) state = row_value(row, desc, BARBERS, BARBER_SHOP_ID, &isnull);
+}
+
+/*
+ * Whose a new key is: the customer's at the barber's shop, as they are now.
+ * They stay so when the appointment is moved or given away.
+ */
+static void
+fill_in_key(TupleTableSlot *row, const Occupation *occupation,
+			Changes *changes)
+{
+	bool		has_shop = !column_is_null(row, APPT_KEY_SHOP_ID);
+	bool		has_user = !column_is_null(row, APPT_KEY_USER_ID);
+	Datum		shop_id;
+
+	if (column_is_null(row, APPT_IDEMPOTENCY_KEY))
+	{
+		if (has_shop)
+			change(changes, APPT_KEY_SHOP_ID, (Datum) 0, true);
+		if (has_user)
+			change(changes, APPT_KEY_USER_ID, (Datum) 0, true);
+	}
+	else if (!has_shop &&
+			 scan_rows_by_key(BARBERS, occupation->barber_id,
+							  GetActiveSnapshot(), note_shop, &shop_id) > 0)
+	{
+		change(changes, APPT_KEY_SHOP_ID, shop_id, false);
+		if (!has_user && occupation->has_user)
+			change(changes, APPT_KEY_USER_ID,
+				   Int64GetDatum(occupation->user_id), false);
+	}
+}
+
 /*
  * What a writer may leave to us: busy times, and the marks of a new status.
  */
@@ -93,6 +132,7 @@ fill_in(TupleTableSlot *row, const Occupation *occupation, Changes *changes)
 {
 	Status		status = occupation->status;
 
+	fill_in_key(row, occupation, changes);
 	if (column_is_null(row, APPT_BUSY_FROM))
 		change(changes, APPT_BUSY_FROM,
 			   TimestampTzGetDatum(occupation->busy.from), false);
@@ -192,8 +232,8 @@ refuse_row(Relation appointments, const Occupation *row)
  * is stored.
  */
 static void
-claim_of_raw_row(const Occupation *row, const IdList *own, const char *key,
-				 Claim *claim)
+claim_of_raw_row(const Occupation *row, const IdList *own,
+				 const IdempotencyKey *key, Claim *claim)
 {
 	memset(claim, 0, sizeof(*claim));
 	occupation_occupant(row, own, key, &claim->occupant);

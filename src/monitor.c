@@ -76,7 +76,8 @@ static OwnerQuery figures_query = {
 	" ON a.status = s GROUP BY s"
 	" UNION ALL SELECT 'holds_open', NULL, "
 	COUNT_UP_TO_100000("booking.appointments"
-					   " WHERE status = 'pending' AND hold_expires_at > $1")
+					   " WHERE status = 'pending' AND hold_expires_at > $1"
+					   " AND NOT is_request")
 	" UNION ALL SELECT 'holds_expired', NULL, "
 	COUNT_UP_TO_100000("booking.appointments"
 					   " WHERE status = 'pending' AND hold_expires_at <= $1")

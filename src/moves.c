@@ -353,13 +353,28 @@ take_time_along(const Booked *booked, SlotRule *rule)
 }
 
 /*
+ * Whether the shop that an item would belong to takes bookings of its customer;
+ * within a shop nobody asks.
+ */
+static bool
+may_enter(const MoveItem *item, Refusal *refusal)
+{
+	const Booked *booked = &item->booked;
+	const Shop *shop = item->offer.barber->shop;
+
+	return booked->is_walk_in || shop->id == booked->shop_id ||
+		check_welcome(shop, booked->user_id, refusal);
+}
+
+/*
  * Finds the offer of an item where it shall be, with the time that it takes.
  */
 bool
 move_find_offer(Schedule *schedule, MoveItem *item, Refusal *refusal)
 {
 	if (!find_offer(schedule, item->barber_id, item->service_id, &item->offer,
-					refusal))
+					refusal) ||
+		!may_enter(item, refusal))
 		return false;
 	if (keeps_time(schedule, item))
 		take_time_along(&item->booked, &item->offer.rule);

@@ -123,7 +123,7 @@ occupation_needs_look(const Occupation *row, const Occupation *old)
  */
 void
 occupation_occupant(const Occupation *row, const IdList *own,
-					const char *key, Occupant *occupant)
+					const IdempotencyKey *key, Occupant *occupant)
 {
 	ItemPointerSetInvalid(&occupant->stored);
 	occupant->key = key;
@@ -135,13 +135,39 @@ occupation_occupant(const Occupation *row, const IdList *own,
 }
 
 /*
- * The row's idempotency key, or NULL.
+ * The row's idempotency key, palloc'd, or NULL.
  */
-const char *
+const IdempotencyKey *
 key_of_row(TupleTableSlot *row)
 {
-	bool		isnull = false;
-	Datum		key = appointment_value(row, APPT_IDEMPOTENCY_KEY, &isnull);
+	IdempotencyKey *key;
+	bool		has_none = false;
+	bool		no_shop = false;
+	bool		no_user = false;
+	Datum		value = appointment_value(row, APPT_IDEMPOTENCY_KEY, &has_none);
 
-	return isnull ? NULL : TextDatumGetCString(key);
+	if (has_none)
+		return NULL;
+	key = palloc(sizeof(IdempotencyKey));
+	key->text = TextDatumGetCString(value);
+	key->shop_id = DatumGetInt64(appointment_value(row, APPT_KEY_SHOP_ID,
+												   &no_shop));
+	key->user_id = DatumGetInt64(appointment_value(row, APPT_KEY_USER_ID,
+												   &no_user));
+	key->has_shop = !no_shop;
+	key->has_user = !no_user;
+	return key;
+}
+
+/*
+ * Whether two keys are one, as their unique index has it.
+ */
+bool
+is_same_key(const IdempotencyKey *key, const IdempotencyKey *other)
+{
+	return key->has_shop == other->has_shop &&
+		(!key->has_shop || key->shop_id == other->shop_id) &&
+		key->has_user == other->has_user &&
+		(!key->has_user || key->user_id == other->user_id) &&
+		strcmp(key->text, other->text) == 0;
 }

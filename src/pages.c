@@ -174,14 +174,33 @@ MEASURED_FUNCTION(booking_user_appointments, OP_USER_APPOINTMENTS)
 static OwnerQuery find_user_query = {
 	.sql = "SELECT id FROM booking.users"
 	" WHERE lower(email) = lower($1) AND is_active",
-	.nargs = 1,
-	.argtypes = {TEXTOID}
+	.nargs = 3,
+	.argtypes = {TEXTOID, TEXTOID, TEXTOID}
 };
 
 static OwnerQuery make_user_query = {
 	.sql = "INSERT INTO booking.users (email, name, phone) VALUES ($1, $2, $3)"
 	" ON CONFLICT (lower(email)) WHERE is_active DO NOTHING RETURNING id",
 	.arbiter = "idx_users_email_active",
+	.nargs = 3,
+	.argtypes = {TEXTOID, TEXTOID, TEXTOID}
+};
+
+/* What counts of a phone number, as idx_users_phone_active has it */
+#define DIGITS(phone) "regexp_replace(" phone ", '[^0-9+]', '', 'g')"
+
+static OwnerQuery find_caller_query = {
+	.sql = "SELECT id FROM booking.users"
+	" WHERE " DIGITS("phone") " = " DIGITS("$3")
+	" AND is_active AND email IS NULL",
+	.nargs = 3,
+	.argtypes = {TEXTOID, TEXTOID, TEXTOID}
+};
+
+static OwnerQuery make_caller_query = {
+	.sql = "INSERT INTO booking.users (name, phone) VALUES ($2, $3)"
+	" ON CONFLICT (" DIGITS("phone") ") WHERE is_active AND email IS NULL"
+	" DO NOTHING RETURNING id",
 	.nargs = 3,
 	.argtypes = {TEXTOID, TEXTOID, TEXTOID}
 };
@@ -211,6 +230,64 @@ read_email(Datum argument)
 }
 
 /*
+ * Refuses a phone number that cannot be an address: E.164 has 3 to 15 digits,
+ * and a plus sign before them, or none.  Whatever else there is, is
+ * decoration.
+ */
+static void
+check_phone(const char *phone)
+{
+	int			digits = 0;
+	bool		fits = true;
+
+	for (const char *c = phone; *c != '\0'; c++)
+	{
+		if (*c >= '0' && *c <= '9')
+			digits++;
+		else if (*c == '+')
+			fits = fits && digits == 0 && strchr(c + 1, '+') == NULL;
+	}
+	if (!fits || digits < 3 || digits > 15)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("phone is not a number"),
+				 errdetail("The number of a customer without e-mail has 3 to 15 digits, after a plus sign or none."),
+				 errhint("Pass it as +49 171 2345678, or pass the customer's e-mail address.")));
+}
+
+/*
+ * The address that a user is known by: e-mail, or else phone.
+ */
+static bool
+read_address(FunctionCallInfo fcinfo, Datum *values, char *nulls)
+{
+	static const char *const names[] = {"email", "name", "phone"};
+	bool		has_email = !PG_ARGISNULL(0);
+
+	if (!has_email && PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("email and phone must not both be null"),
+				 errdetail("A customer is known by one of them at least."),
+				 errhint("Pass a value for email, or for phone.")));
+	for (int i = has_email ? 1 : 0; i < (int) lengthof(names); i++)
+	{
+		char	   *value = text_argument(fcinfo, i, names[i], LONGEST_TEXT);
+
+		nulls[i] = value != NULL ? ' ' : 'n';
+		values[i] = value != NULL ? CStringGetTextDatum(value) : (Datum) 0;
+		if (i == 2 && !has_email)
+			check_phone(value);
+	}
+	if (has_email)
+	{
+		nulls[0] = ' ';
+		values[0] = read_email(PG_GETARG_DATUM(0));
+	}
+	return has_email;
+}
+
+/*
  * ensure_user(email, name, phone).  Whoever loses the race for a new address
  * waits for the other's commit in ON CONFLICT, then finds the other's row.
  */
@@ -218,26 +295,21 @@ MEASURED_FUNCTION(booking_ensure_user, OP_ENSURE_USER)
 {
 	Datum		values[3];
 	char		nulls[3];
-	char	   *name;
-	char	   *phone;
+	bool		has_email;
+	OwnerQuery *find;
+	OwnerQuery *make;
 	int			tries = 0;
 	int64		id;
 	bool		isnull;
 
-	require_argument(fcinfo, 0, "email");
 	require_no_customer("look up a user by address");
-	values[0] = read_email(PG_GETARG_DATUM(0));
-	name = text_argument(fcinfo, 1, "name", LONGEST_TEXT);
-	phone = text_argument(fcinfo, 2, "phone", LONGEST_TEXT);
-	values[1] = name != NULL ? CStringGetTextDatum(name) : (Datum) 0;
-	values[2] = phone != NULL ? CStringGetTextDatum(phone) : (Datum) 0;
-	nulls[0] = ' ';
-	nulls[1] = name != NULL ? ' ' : 'n';
-	nulls[2] = phone != NULL ? ' ' : 'n';
+	has_email = read_address(fcinfo, values, nulls);
+	find = has_email ? &find_user_query : &find_caller_query;
+	make = has_email ? &make_user_query : &make_caller_query;
 
 	SPI_connect();
-	while (run_owner_query(&find_user_query, values, NULL, false) == 0 &&
-		   run_owner_query(&make_user_query, values, nulls, false) == 0)
+	while (run_owner_query(find, values, nulls, false) == 0 &&
+		   run_owner_query(make, values, nulls, false) == 0)
 	{
 		if (++tries == MAX_TRIES)
 			ereport(ERROR,

@@ -291,14 +291,12 @@ keeps_time(BusyReader *reader, const Occupant *occupant)
 static bool
 has_same_key(const Occupant *occupant, TupleTableSlot *row)
 {
-	bool		isnull = false;
-	Datum		key;
+	const IdempotencyKey *key;
 
 	if (occupant->key == NULL)
 		return false;
-	key = appointment_value(row, APPT_IDEMPOTENCY_KEY, &isnull);
-	return !isnull &&
-		strcmp(TextDatumGetCString(key), occupant->key) == 0 &&
+	key = key_of_row(row);
+	return key != NULL && is_same_key(key, occupant->key) &&
 		catalog_index_is_unique(IDEMPOTENCY_INDEX);
 }
 
@@ -482,7 +480,7 @@ scan_versions(Relation appointments, Relation index, Snapshot snapshot,
 
 typedef struct KeySearch
 {
-	text	   *key;
+	const IdempotencyKey *key;
 	TupleTableSlot *found;
 	ProbeResult result;
 	Holder	   *holder;
@@ -493,13 +491,10 @@ match_key(TupleTableSlot *row, ProbeResult state, const Holder *holder,
 		  void *arg)
 {
 	KeySearch  *search = arg;
-	bool		isnull = false;
-	Datum		key = appointment_value(row, APPT_IDEMPOTENCY_KEY, &isnull);
+	const IdempotencyKey *key = key_of_row(row);
 
-	if (search->result == PROBE_TAKEN || isnull ||
-		!DatumGetBool(DirectFunctionCall2Coll(texteq, DEFAULT_COLLATION_OID,
-											  key,
-											  PointerGetDatum(search->key))))
+	if (search->result == PROBE_TAKEN || key == NULL ||
+		!is_same_key(key, search->key))
 		return;
 	if (state == PROBE_TAKEN)
 	{
@@ -514,30 +509,44 @@ match_key(TupleTableSlot *row, ProbeResult state, const Holder *holder,
 		note_holder(search->holder, &search->result, holder);
 }
 
+static void
+set_id_key(ScanKey scan_key, AttrNumber column, bool has_id, int64 id)
+{
+	if (has_id)
+		ScanKeyInit(scan_key, column, BTEqualStrategyNumber, F_INT8EQ,
+					Int64GetDatum(id));
+	else
+		ScanKeyEntryInitialize(scan_key, SK_ISNULL | SK_SEARCHNULL, column,
+							   InvalidStrategy, InvalidOid, InvalidOid,
+							   InvalidOid, (Datum) 0);
+}
+
 /*
  * Whether an appointment has that idempotency key: committed, and then copied
  * into *found, unless that is NULL; or of a transaction still in progress.
  */
 ProbeResult
-probe_key(Relation appointments, const char *key, TupleTableSlot *found,
-		  Holder *holder)
+probe_key(Relation appointments, const IdempotencyKey *key,
+		  TupleTableSlot *found, Holder *holder)
 {
 	Relation	index = catalog_open_index(IDEMPOTENCY_INDEX,
 										   RowExclusiveLock);
 	KeySearch	search = {
-		.key = cstring_to_text(key),
+		.key = key,
 		.found = found,
 		.result = PROBE_FREE,
 		.holder = holder
 	};
-	ScanKeyData scan_key;
+	ScanKeyData keys[3];
 
 	if (found != NULL)
 		ExecClearTuple(found);
-	ScanKeyEntryInitialize(&scan_key, 0, 1, BTEqualStrategyNumber, TEXTOID,
+	ScanKeyEntryInitialize(&keys[0], 0, 1, BTEqualStrategyNumber, TEXTOID,
 						   index->rd_indcollation[0], F_TEXTEQ,
-						   PointerGetDatum(search.key));
-	scan_versions(appointments, index, NULL, &scan_key, 1, match_key, &search);
+						   CStringGetTextDatum(key->text));
+	set_id_key(&keys[1], 2, key->has_shop, key->shop_id);
+	set_id_key(&keys[2], 3, key->has_user, key->user_id);
+	scan_versions(appointments, index, NULL, keys, 3, match_key, &search);
 	index_close(index, NoLock);
 	return search.result;
 }

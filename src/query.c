@@ -9,24 +9,92 @@
  * search_path in booking--1.0.sql, since a plan is analysed again whenever the
  * path changes.
  *
+ * No search_path keeps pg_temp away: a table that the owner's code names
+ * without its schema may be one that the caller has made, with triggers of the
+ * caller's that would run with the owner's rights.  So while we are the owner,
+ * nobody else's temporary table is touched.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "executor/executor.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "booking.h"
+#include "compat.h"
+
+/* What become_owner() adds to the context, as the server's own checks do */
+#define OWNER_CONTEXT (SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS)
+
+static ExecutorCheckPerms_hook_type next_check_permissions;
+
+/*
+ * Refuses a temporary table of another role's than the current one.
+ */
+static void
+refuse_temporary(Oid relid, Oid userid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Form_pg_class form;
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	form = (Form_pg_class) GETSTRUCT(tuple);
+	if (form->relpersistence == RELPERSISTENCE_TEMP &&
+		form->relowner != userid)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for temporary table \"%s\"",
+						NameStr(form->relname)),
+				 errdetail("Code that runs as role \"%s\" for a caller of the booking functions has come upon the caller's table.",
+						   GetUserNameFromId(userid, false)),
+				 errhint("Write the schema in front of the name of the table that is meant.")));
+	ReleaseSysCache(tuple);
+}
+
+static bool
+check_permissions(BOOKING_CHECK_PERMS_PARAMETERS)
+{
+	Oid			userid;
+	int			context;
+	ListCell   *cell;
+
+	GetUserIdAndSecContext(&userid, &context);
+	if ((context & OWNER_CONTEXT) == OWNER_CONTEXT)
+	{
+		foreach(cell, range_table)
+		{
+			RangeTblEntry *entry = lfirst_node(RangeTblEntry, cell);
+
+			if (OidIsValid(entry->relid))
+				refuse_temporary(entry->relid, userid);
+		}
+	}
+	return next_check_permissions == NULL ||
+		next_check_permissions(BOOKING_CHECK_PERMS_ARGUMENTS);
+}
+
+void
+query_init(void)
+{
+	next_check_permissions = ExecutorCheckPerms_hook;
+	ExecutorCheckPerms_hook = check_permissions;
+}
 
 static void
 become_role(Oid role, OwnerIdentity *saved)
 {
 	GetUserIdAndSecContext(&saved->userid, &saved->sec_context);
-	SetUserIdAndSecContext(role,
-						   saved->sec_context | SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_NOFORCE_RLS);
+	SetUserIdAndSecContext(role, saved->sec_context | OWNER_CONTEXT);
 }
 
 /*
@@ -43,6 +111,33 @@ void
 resign_owner(const OwnerIdentity *saved)
 {
 	SetUserIdAndSecContext(saved->userid, saved->sec_context);
+}
+
+#define SAFE_SEARCH_PATH "pg_catalog, pg_temp"
+
+/*
+ * Sets the search_path that code of the owner's is to see, until
+ * unpin_search_path() is called with the result, or the transaction or
+ * subtransaction is aborted.
+ */
+int
+pin_search_path(void)
+{
+	int			level;
+
+	if (strcmp(namespace_search_path, SAFE_SEARCH_PATH) == 0)
+		return 0;
+	level = NewGUCNestLevel();
+	(void) set_config_option("search_path", SAFE_SEARCH_PATH, PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	return level;
+}
+
+void
+unpin_search_path(int level)
+{
+	if (level != 0)
+		AtEOXact_GUC(true, level);
 }
 
 static void

@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
@@ -55,6 +56,8 @@ static const ReasonInfo reasons[] = {
 	"Read the appointment again and decide anew."},
 	[USER_OVERLAP] = {"user_overlap", BOOKING_SQLSTATE('0', '1', '2'),
 	"Choose a time at which the customer has no other appointment."},
+	[NOT_WELCOME] = {"not_welcome", BOOKING_SQLSTATE('0', '1', '4'),
+	"Ask the shop."},
 	[NOT_FOUND] = {"not_found", ERRCODE_NO_DATA_FOUND,
 	"Check the ids that were passed."},
 };
@@ -88,14 +91,22 @@ reason_of_sqlstate(int sqlstate)
 bool
 refuse(Refusal *refusal, Reason reason, const char *detail,...)
 {
-	va_list		args;
-	char		message[512];
+	StringInfoData message;
+	int			needed;
 
-	va_start(args, detail);
-	vsnprintf(message, sizeof(message), detail, args);
-	va_end(args);
+	initStringInfo(&message);
+	do
+	{
+		va_list		args;
+
+		va_start(args, detail);
+		needed = appendStringInfoVA(&message, detail, args);
+		va_end(args);
+		if (needed > 0)
+			enlargeStringInfo(&message, needed);
+	} while (needed > 0);
 	refusal->reason = reason;
-	refusal->detail = pstrdup(message);
+	refusal->detail = message.data;
 	return false;
 }
 

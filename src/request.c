@@ -4,17 +4,33 @@
  *	  What a caller of the booking functions asks for.
  *
  * A request with an idempotency key leaves a hash of all it asked for on the
- * row, so that it is known again after the appointment was moved.
+ * row, so that it is known again after the appointment was moved.  The hash is
+ * that of a text, the same on every machine and in every version:
+ *
+ *	 book, hold LENGTH or visit COUNT, and a newline; LENGTH in microseconds,
+ *	 -1 for the shop's own
+ *
+ * and for each appointment that is asked for, in the order of the call,
+ *
+ *	 BARBER SERVICE USER TIME OVERRIDES GUEST
+ *
+ * with a space between them, and a newline.  The first three are ids, TIME is
+ * in microseconds since 1970-01-01 00:00 UTC, OVERRIDES are in the order of
+ * override_names, with commas between them.  GUEST is the length of the name
+ * in bytes, a colon, and the name, in UTF-8.  What there is none of is "-".
+ * Of the text's SHA-256 the first 8 bytes, the highest first, are the hash.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "common/hashfn.h"
+#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
+#include "port/pg_bswap.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 
 #include "booking.h"
@@ -134,8 +150,7 @@ read_interval(Datum value, const char *name, int64 least_us, int64 most_us)
  * service_id, user_id and starts_at come first.
  */
 void
-read_request(FunctionCallInfo fcinfo, int key_arg, int overrides_arg,
-			 Request *request)
+read_request(FunctionCallInfo fcinfo, int overrides_arg, Request *request)
 {
 	memset(request, 0, sizeof(*request));
 	require_argument(fcinfo, 1, "service_id");
@@ -149,40 +164,141 @@ read_request(FunctionCallInfo fcinfo, int key_arg, int overrides_arg,
 		request->user_id = PG_GETARG_INT64(2);
 	request->starts_at = PG_GETARG_TIMESTAMPTZ(3);
 	require_finite(request->starts_at, "starts_at");
-	if (key_arg >= 0)
-		request->key = read_key(fcinfo, key_arg);
 	request->overrides = read_rule_overrides(fcinfo, overrides_arg);
 	require_own_booking(request->is_walk_in, request->user_id,
 						request->service_id);
 	request->need = 1;
-	request->hash = request_hash(0, request);
 }
 
 /* ---- the same request again ---- */
 
-static uint64
-combine(uint64 hash, const void *bytes, int length)
+static void
+append_number(StringInfo form, bool has_one, int64 number)
 {
-	return hash_combine64(hash, hash_bytes_extended(bytes, length, 0));
+	char		digits[MAXINT8LEN + 1];
+
+	if (has_one)
+		appendBinaryStringInfo(form, digits, pg_lltoa(number, digits));
+	else
+		appendStringInfoChar(form, '-');
+}
+
+static void
+append_overrides(StringInfo form, int overrides)
+{
+	const char *separator = "";
+
+	if (overrides == 0)
+		appendStringInfoChar(form, '-');
+	for (int i = 0; i < (int) lengthof(override_names); i++)
+	{
+		if ((overrides & (1 << i)) == 0)
+			continue;
+		appendStringInfo(form, "%s%s", separator, override_names[i]);
+		separator = ",";
+	}
 }
 
 /*
- * Adds a request to the hash of a call.
+ * A name in UTF-8, so that its bytes do not depend on the database's encoding.
  */
-uint64
-request_hash(uint64 hash, const Request *request)
+static void
+append_name(StringInfo form, const char *name)
 {
-	int64		asked[] = {
-		request->any_barber, request->barber_id, request->service_id,
-		request->is_walk_in, request->user_id, request->starts_at,
-		request->is_hold, request->overrides
-	};
+	char	   *utf8;
 
-	hash = combine(hash, asked, sizeof(asked));
-	if (request->guest_name != NULL)
-		hash = combine(hash, request->guest_name,
-					   (int) strlen(request->guest_name));
-	return hash;
+	if (name == NULL)
+	{
+		appendStringInfoChar(form, '-');
+		return;
+	}
+	utf8 = pg_server_to_any(name, (int) strlen(name), PG_UTF8);
+	append_number(form, true, strlen(utf8));
+	appendStringInfoChar(form, ':');
+	appendStringInfoString(form, utf8);
+}
+
+static void
+append_request(StringInfo form, const Request *request)
+{
+	int64		unix_epoch = (int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) *
+		USECS_PER_DAY;
+
+	append_number(form, !request->any_barber, request->barber_id);
+	appendStringInfoChar(form, ' ');
+	append_number(form, true, request->service_id);
+	appendStringInfoChar(form, ' ');
+	append_number(form, !request->is_walk_in, request->user_id);
+	appendStringInfoChar(form, ' ');
+	append_number(form, true, request->starts_at + unix_epoch);
+	appendStringInfoChar(form, ' ');
+	append_overrides(form, request->overrides);
+	appendStringInfoChar(form, ' ');
+	append_name(form, request->guest_name);
+	appendStringInfoChar(form, '\n');
+}
+
+static int64
+hash_text(const StringInfoData *form)
+{
+	bytea	   *bytes = (bytea *) cstring_to_text_with_len(form->data,
+														   form->len);
+	bytea	   *digest =
+		DatumGetByteaPP(DirectFunctionCall1(sha256_bytea,
+											PointerGetDatum(bytes)));
+	uint64		first;
+
+	memcpy(&first, VARDATA_ANY(digest), sizeof(first));
+	return (int64) pg_ntoh64(first);
+}
+
+/*
+ * The shop at which a request's key counts: the barber's, or, where any will
+ * do, the service's.  False: there is none, as others will say.
+ */
+static bool
+find_shop(const Request *request, int64 *shop_id)
+{
+	Schedule   *schedule = schedule_begin();
+	Barber	   *barber;
+	Service    *service;
+
+	if (!request->any_barber)
+	{
+		barber = schedule_barber(schedule, request->barber_id);
+		*shop_id = barber != NULL ? barber->shop->id : 0;
+		return barber != NULL;
+	}
+	service = schedule_service(schedule, request->service_id);
+	*shop_id = service != NULL ? service->shop_id : 0;
+	return service != NULL;
+}
+
+/*
+ * Gives a request the key of its call, which asks for "items"; NULL: none.
+ * Nothing of it costs a call without a key.
+ */
+void
+request_set_key(Request *request, const char *key, const char *call,
+				const Request *items, int count)
+{
+	IdempotencyKey *own;
+	StringInfoData form;
+
+	if (key == NULL)
+		return;
+	own = palloc0(sizeof(IdempotencyKey));
+	own->text = key;
+	own->has_shop = find_shop(request, &own->shop_id);
+	own->has_user = !request->is_walk_in;
+	own->user_id = request->user_id;
+	request->key = own;
+	initStringInfo(&form);
+	appendStringInfoString(&form, call);
+	appendStringInfoChar(&form, '\n');
+	for (int i = 0; i < count; i++)
+		append_request(&form, &items[i]);
+	request->hash = hash_text(&form);
 }
 
 /*
@@ -216,8 +332,35 @@ has_same_values(const Request *request, TupleTableSlot *row)
 }
 
 /*
+ * Whether the appointment still is what was asked for; a hold that ran out is
+ * no answer, whether or not it has been marked.
+ */
+static bool
+still_stands(TupleTableSlot *row, Refusal *refusal)
+{
+	bool		isnull = false;
+	bool		never_expires = false;
+	char	   *status = TextDatumGetCString(appointment_value(row, APPT_STATUS,
+															   &isnull));
+	TimestampTz expires_at =
+		DatumGetTimestampTz(appointment_value(row, APPT_HOLD_EXPIRES_AT,
+											  &never_expires));
+
+	if (strcmp(status, "cancelled") == 0)
+		return refuse(refusal, IDEMPOTENCY_CONFLICT,
+					  "The key's appointment was cancelled.");
+	if (strcmp(status, "expired") == 0 ||
+		(strcmp(status, "pending") == 0 && !never_expires &&
+		 expires_at <= booking_now()))
+		return refuse(refusal, HOLD_EXPIRED,
+					  "The key's hold has run out; a new request needs a new key.");
+	return true;
+}
+
+/*
  * Whether a stored appointment is the answer to this very request; if not,
- * idempotency_conflict.
+ * idempotency_conflict, or hold_expired.  Of one that is another customer's by
+ * now nothing is said.
  */
 bool
 is_same_request(const Request *request, TupleTableSlot *row,
@@ -230,8 +373,8 @@ is_same_request(const Request *request, TupleTableSlot *row,
 	if (has_same_user(request, row) &&
 		(has_no_hash ?
 		 request->visit_id == 0 && has_same_values(request, row) :
-		 hash == (int64) request->hash))
-		return true;
+		 hash == request->hash))
+		return still_stands(row, refusal);
 	return refuse(refusal, IDEMPOTENCY_CONFLICT,
 				  "The key was used for another request.");
 }

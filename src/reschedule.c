@@ -131,7 +131,7 @@ drop_part(int64 id)
 static TimestampTz
 moved_deadline(const Booked *booked, TimestampTz starts_at)
 {
-	if (starts_at < booking_now())
+	if (starts_at <= booking_now())
 		return booked->hold_expires_at;
 	return Min(booked->hold_expires_at, starts_at);
 }
@@ -157,6 +157,7 @@ draft_move(const MoveItem *item, int position, TimestampTz starts_at,
 	rule_part(&item->offer.rule, position, starts_at, &draft->part);
 	draft->is_pending = strcmp(booked->status, "pending") == 0;
 	draft->hold_expires_at = moved_deadline(booked, starts_at);
+	draft->is_request = booked->is_request;
 	if (is_head)
 		draft->price_cents = booked->barber_id == item->barber_id &&
 			booked->service_id == item->service_id ?

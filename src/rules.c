@@ -126,6 +126,19 @@ find_usual_rule(Schedule *schedule, int64 barber_id, int64 service_id,
 }
 
 /*
+ * Whether a shop takes bookings of a user; what it has against the user is not
+ * said.
+ */
+bool
+check_welcome(const Shop *shop, int64 user_id, Refusal *refusal)
+{
+	return !shop_blocks(shop, user_id) ||
+		refuse(refusal, NOT_WELCOME, "Shop " INT64_FORMAT
+			   " takes no bookings of user " INT64_FORMAT ".", shop->id,
+			   user_id);
+}
+
+/*
  * The stretch in which appointments could matter to these pieces; false when
  * there are none.
  */

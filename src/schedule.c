@@ -264,6 +264,9 @@ compile_shop(HeapTuple row, TupleDesc desc, void *state)
 	shop->waitlist_hold_minutes = int4_between(row, desc, SHOPS,
 											   SHOP_WAITLIST_HOLD_MINUTES, 0,
 											   1, 7 * MINUTES_PER_DAY);
+	shop->answer_within_minutes = int4_between(row, desc, SHOPS,
+											   SHOP_ANSWER_WITHIN, 0,
+											   1, MINUTES_PER_YEAR);
 	shop->max_active_per_user = int4_between(row, desc, SHOPS,
 											 SHOP_MAX_ACTIVE_PER_USER, 0,
 											 1, PG_INT32_MAX);
@@ -271,6 +274,49 @@ compile_shop(HeapTuple row, TupleDesc desc, void *state)
 											SHOP_PREVENT_USER_OVERLAP);
 	shop->assignment = assignment_from_text(text_value(row, desc, SHOPS,
 													   SHOP_ASSIGNMENT));
+}
+
+static int
+compare_ids(const void *a, const void *b)
+{
+	int64		x = *(const int64 *) a;
+	int64		y = *(const int64 *) b;
+
+	return (x > y) - (x < y);
+}
+
+static void
+add_blocked(HeapTuple row, TupleDesc desc, void *state)
+{
+	*(int64 *) next_row((RowArray *) state) =
+		int8_value(row, desc, BLOCKED_CUSTOMERS, BLOCKED_USER_ID, 0);
+}
+
+/*
+ * The customers whom a shop has blocked.
+ */
+static void
+read_blocked(Shop *shop, Snapshot snapshot)
+{
+	RowArray	array = {.row_size = sizeof(int64)};
+
+	scan_rows_by_key(BLOCKED_CUSTOMERS, shop->id, snapshot, add_blocked,
+					 &array);
+	if (array.count > 1)
+		qsort(array.rows, array.count, array.row_size, compare_ids);
+	shop->blocked_ids = array.rows;
+	shop->blocked_count = array.count;
+}
+
+/*
+ * Whether the shop takes no bookings of a user.
+ */
+bool
+shop_blocks(const Shop *shop, int64 user_id)
+{
+	return shop->blocked_count > 0 &&
+		bsearch(&user_id, shop->blocked_ids, shop->blocked_count,
+				sizeof(int64), compare_ids) != NULL;
 }
 
 static bool
@@ -284,8 +330,10 @@ read_shop(Schedule *schedule, CacheDraft *draft, Snapshot snapshot)
 									 shop->id, snapshot);
 	scan_rows(TIME_OFF, OFF_SHOP_ID, shop->id, TIME_OFF_SHOP_INDEX, snapshot,
 			  add_time_off, &shop->time_off);
+	read_blocked(shop, snapshot);
 	ENTRY_ARRAY(draft, Shop, overrides.rows, shop->overrides.count, OverrideRow);
 	ENTRY_ARRAY(draft, Shop, time_off.spans, shop->time_off.count, Span);
+	ENTRY_ARRAY(draft, Shop, blocked_ids, shop->blocked_count, int64);
 	return true;
 }
 
@@ -500,15 +548,6 @@ add_barber_id(HeapTuple row, TupleDesc desc, void *state)
 {
 	*(int64 *) next_row((RowArray *) state) =
 		int8_value(row, desc, BARBER_SERVICES, OFFER_BARBER_ID, 0);
-}
-
-static int
-compare_ids(const void *a, const void *b)
-{
-	int64		x = *(const int64 *) a;
-	int64		y = *(const int64 *) b;
-
-	return (x > y) - (x < y);
 }
 
 static bool

@@ -91,7 +91,7 @@ read_every(FunctionCallInfo fcinfo, int argno)
 static void
 read_series(FunctionCallInfo fcinfo, Series *series)
 {
-	read_request(fcinfo, -1, 7, &series->first);
+	read_request(fcinfo, 7, &series->first);
 	series->every = read_every(fcinfo, 4);
 	require_argument(fcinfo, 5, "occurrences");
 	series->count = PG_GETARG_INT32(5);

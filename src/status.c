@@ -7,6 +7,10 @@
  * allowed, and changes all its parts in one statement.  Time that becomes free
  * goes to the waitlist, in the same transaction.
  *
+ * All of them are safe to repeat: what has been done already is answered with
+ * the row as it is, whatever version the caller has seen.  Nothing is written
+ * then.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -15,6 +19,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "booking.h"
@@ -25,10 +30,16 @@ typedef struct StatusChange
 	const char *action;			/* "... refused" */
 	const char *to;
 	const char *from[4];		/* NULL: no more */
+	const char *done[3];		/* what a repeat finds; NULL: no more */
+	const char *by;				/* and who has done it; NULL: anybody */
 	bool		frees_time;
 	const char *shops_act;		/* what no customer may do; NULL: not so */
 	int			version_arg;
 } StatusChange;
+
+#define RESULT_COLUMNS \
+	"id, barber_id, service_id, user_id, starts_at, ends_at," \
+	" status, hold_expires_at, price_cents, visit_id, version"
 
 /* cancelled_at is the guard's trigger's to fill in */
 static OwnerQuery change_query = {
@@ -36,8 +47,7 @@ static OwnerQuery change_query = {
 	" SET status = $3, cancel_reason = coalesce($4, cancel_reason),"
 	" cancelled_by = coalesce($5, cancelled_by)"
 	" WHERE (id = $1 OR part_of = $1) AND status = $2"
-	" RETURNING id, barber_id, service_id, user_id, starts_at, ends_at,"
-	" status, hold_expires_at, price_cents, visit_id, version",
+	" RETURNING " RESULT_COLUMNS,
 	.nargs = 5,
 	.argtypes = {INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}
 };
@@ -82,25 +92,66 @@ write_change(const Booked *booked, const char *to, const char *reason,
 }
 
 static bool
+is_one_of(const char *status, const char *const *names, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		if (names[i] != NULL && strcmp(names[i], status) == 0)
+			return true;
+	}
+	return false;
+}
+
+static OwnerQuery done_query = {
+	.sql = "SELECT " RESULT_COLUMNS " FROM booking.appointments"
+	" WHERE id = $1 AND ($2 IS NULL OR cancelled_by = $2)",
+	.nargs = 2,
+	.argtypes = {INT8OID, TEXTOID}
+};
+
+/*
+ * Whether the change has been made before; if so, *result is the row.  It is
+ * locked, so the latest snapshot has it as it is.
+ */
+static bool
+is_done(const Booked *booked, const StatusChange *change, Datum *result)
+{
+	Datum		values[] = {
+		Int64GetDatum(booked->id),
+		change->by != NULL ? CStringGetTextDatum(change->by) : (Datum) 0
+	};
+	char		nulls[] = {' ', change->by != NULL ? ' ' : 'n'};
+	bool		found;
+
+	if (!is_one_of(booked->status, change->done, lengthof(change->done)))
+		return false;
+	SPI_connect();
+	PushActiveSnapshot(GetLatestSnapshot());
+	found = run_owner_query(&done_query, values, nulls, true) > 0;
+	PopActiveSnapshot();
+	if (found)
+		*result = PointerGetDatum(SPI_returntuple(SPI_tuptable->vals[0],
+												  SPI_tuptable->tupdesc));
+	SPI_finish();
+	return found;
+}
+
+static bool
 check_status(const Booked *booked, const StatusChange *change,
 			 Refusal *refusal)
 {
-	for (int i = 0; i < (int) lengthof(change->from); i++)
-	{
-		if (change->from[i] != NULL &&
-			strcmp(change->from[i], booked->status) == 0)
-			return true;
-	}
-	return refuse(refusal, INVALID_TRANSITION, "Appointment " INT64_FORMAT
-				  " is %s.", booked->id, booked->status);
+	return is_one_of(booked->status, change->from, lengthof(change->from)) ||
+		refuse(refusal, INVALID_TRANSITION, "Appointment " INT64_FORMAT
+			   " is %s.", booked->id, booked->status);
 }
 
 /*
  * Locks the appointment that argument 0 names, if it may be changed so.
+ * False: it has been already, and *result is its row.
  */
-static void
+static bool
 begin_change(FunctionCallInfo fcinfo, const StatusChange *change,
-			 Booked *booked)
+			 Booked *booked, Datum *result)
 {
 	Refusal		refusal;
 
@@ -108,10 +159,14 @@ begin_change(FunctionCallInfo fcinfo, const StatusChange *change,
 	PreventCommandIfReadOnly(change->function);
 	if (change->shops_act != NULL)
 		require_no_customer(change->shops_act);
-	if (!lock_appointment(PG_GETARG_INT64(0), booked, &refusal) ||
-		!check_version(booked, fcinfo, change->version_arg, &refusal) ||
+	if (!lock_appointment(PG_GETARG_INT64(0), booked, &refusal))
+		raise_refusal(change->action, &refusal);
+	if (is_done(booked, change, result))
+		return false;
+	if (!check_version(booked, fcinfo, change->version_arg, &refusal) ||
 		!check_status(booked, change, &refusal))
 		raise_refusal(change->action, &refusal);
+	return true;
 }
 
 static Datum
@@ -146,14 +201,44 @@ waits_for_shop(const Booked *booked)
 	Service    *service = schedule_service(schedule_begin(),
 										   booked->service_id);
 
-	return booked->hold_expires_at == DT_NOEND ||
+	return booked->is_request || booked->hold_expires_at == DT_NOEND ||
 		(service != NULL && service->requires_confirmation);
 }
 
 /*
- * confirm_appointment(appointment_id, version).  The hold is looked at again
- * when the row is stored: had it run out in between, somebody may have had a
- * limit of the customer's for which it no longer counted.
+ * Whether the customer is one the shop takes bookings of.
+ */
+static bool
+check_guest(const Booked *booked, Refusal *refusal)
+{
+	Shop	   *shop = schedule_shop(schedule_begin(), booked->shop_id);
+
+	return booked->is_walk_in || shop == NULL ||
+		check_welcome(shop, booked->user_id, refusal);
+}
+
+/*
+ * Whether it may still be confirmed: its hold has not run out, and it has not
+ * begun, unless staff override the notice.
+ */
+static bool
+check_confirmable(const Booked *booked, int overrides, Refusal *refusal)
+{
+	if (!check_hold(booked, refusal))
+		return false;
+	if ((overrides & OVERRIDE_NOTICE) != 0 ||
+		booking_now() <= booked->starts_at)
+		return true;
+	return refuse(refusal, booked->hold_expires_at != DT_NOEND &&
+				  !booked->is_request ? HOLD_EXPIRED : NOTICE_TOO_SHORT,
+				  "Appointment " INT64_FORMAT " began at %s.", booked->id,
+				  instant_text(booked->starts_at));
+}
+
+/*
+ * confirm_appointment(appointment_id, version, overrides).  The hold is looked
+ * at again when the row is stored: had it run out in between, somebody may
+ * have had a limit of the customer's for which it no longer counted.
  */
 MEASURED_FUNCTION(booking_confirm_appointment, OP_CONFIRM_APPOINTMENT)
 {
@@ -162,16 +247,21 @@ MEASURED_FUNCTION(booking_confirm_appointment, OP_CONFIRM_APPOINTMENT)
 		.action = "confirmation",
 		.to = "confirmed",
 		.from = {"pending"},
+		.done = {"confirmed", "checked_in", "completed"},
 		.version_arg = 1
 	};
+	int			overrides = read_rule_overrides(fcinfo, 2);
 	Booked		booked;
 	Refusal		refusal;
 	Datum		result;
 
-	begin_change(fcinfo, &change, &booked);
+	if (!begin_change(fcinfo, &change, &booked, &result))
+		return result;
 	if (waits_for_shop(&booked))
 		require_staff("confirm for the shop");
-	if (!check_hold(&booked, &refusal))
+	else if (!check_guest(&booked, &refusal))
+		raise_refusal(change.action, &refusal);
+	if (!check_confirmable(&booked, overrides, &refusal))
 		raise_refusal(change.action, &refusal);
 	result = finish_change(&booked, &change, NULL, NULL);
 	if (!check_hold(&booked, &refusal))
@@ -190,12 +280,16 @@ MEASURED_FUNCTION(booking_decline_appointment, OP_DECLINE_APPOINTMENT)
 		.shops_act = "decline an appointment",
 		.to = "cancelled",
 		.from = {"pending"},
+		.done = {"cancelled"},
+		.by = "shop",
 		.frees_time = true,
 		.version_arg = 2
 	};
 	Booked		booked;
+	Datum		result;
 
-	begin_change(fcinfo, &change, &booked);
+	if (!begin_change(fcinfo, &change, &booked, &result))
+		return result;
 	return finish_change(&booked, &change, read_reason(fcinfo), "shop");
 }
 
@@ -230,6 +324,8 @@ MEASURED_FUNCTION(booking_cancel_appointment, OP_CANCEL_APPOINTMENT)
 		.action = "cancellation",
 		.to = "cancelled",
 		.from = {"pending", "confirmed"},
+		.done = {"cancelled"},
+		.by = "customer",
 		.frees_time = true,
 		.version_arg = 3
 	};
@@ -238,6 +334,8 @@ MEASURED_FUNCTION(booking_cancel_appointment, OP_CANCEL_APPOINTMENT)
 		.action = "cancellation",
 		.to = "cancelled",
 		.from = {"pending", "confirmed", "checked_in"},
+		.done = {"cancelled"},
+		.by = "shop",
 		.frees_time = true,
 		.version_arg = 3
 	};
@@ -246,10 +344,12 @@ MEASURED_FUNCTION(booking_cancel_appointment, OP_CANCEL_APPOINTMENT)
 	const StatusChange *change = is_customer ? &customers : &shops;
 	Booked		booked;
 	Refusal		refusal;
+	Datum		result;
 
 	if (!is_customer)
 		require_staff("cancel for the shop");
-	begin_change(fcinfo, change, &booked);
+	if (!begin_change(fcinfo, change, &booked, &result))
+		return result;
 	if (is_customer && !check_window(&booked, &refusal))
 		raise_refusal(change->action, &refusal);
 	return finish_change(&booked, change, read_reason(fcinfo),
@@ -269,11 +369,14 @@ MEASURED_FUNCTION(booking_check_in, OP_CHECK_IN)
 		.shops_act = "check a customer in",
 		.to = "checked_in",
 		.from = {"confirmed"},
+		.done = {"checked_in"},
 		.version_arg = 1
 	};
 	Booked		booked;
+	Datum		result;
 
-	begin_change(fcinfo, &change, &booked);
+	if (!begin_change(fcinfo, &change, &booked, &result))
+		return result;
 	return finish_change(&booked, &change, NULL, NULL);
 }
 
@@ -288,12 +391,15 @@ MEASURED_FUNCTION(booking_complete_appointment, OP_COMPLETE_APPOINTMENT)
 		.shops_act = "complete an appointment",
 		.to = "completed",
 		.from = {"confirmed", "checked_in"},
+		.done = {"completed"},
 		.frees_time = true,
 		.version_arg = 1
 	};
 	Booked		booked;
+	Datum		result;
 
-	begin_change(fcinfo, &change, &booked);
+	if (!begin_change(fcinfo, &change, &booked, &result))
+		return result;
 	return finish_change(&booked, &change, NULL, NULL);
 }
 
@@ -308,13 +414,16 @@ MEASURED_FUNCTION(booking_mark_no_show, OP_MARK_NO_SHOW)
 		.shops_act = "mark a no-show",
 		.to = "no_show",
 		.from = {"confirmed", "checked_in"},
+		.done = {"no_show"},
 		.frees_time = true,
 		.version_arg = 1
 	};
 	Booked		booked;
 	Refusal		refusal;
+	Datum		result;
 
-	begin_change(fcinfo, &change, &booked);
+	if (!begin_change(fcinfo, &change, &booked, &result))
+		return result;
 	if (booking_now() < booked.starts_at)
 	{
 		refuse(&refusal, INVALID_TRANSITION, "Appointment " INT64_FORMAT

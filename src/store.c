@@ -128,6 +128,19 @@ set_text(TupleTableSlot *slot, int column, const char *string)
 		set_value(slot, column, CStringGetTextDatum(string));
 }
 
+static void
+set_key(TupleTableSlot *slot, const IdempotencyKey *key, int64 request_hash)
+{
+	if (key == NULL)
+		return;
+	set_text(slot, APPT_IDEMPOTENCY_KEY, key->text);
+	if (key->has_shop)
+		set_value(slot, APPT_KEY_SHOP_ID, Int64GetDatum(key->shop_id));
+	if (key->has_user)
+		set_value(slot, APPT_KEY_USER_ID, Int64GetDatum(key->user_id));
+	set_value(slot, APPT_REQUEST_HASH, Int64GetDatum(request_hash));
+}
+
 /*
  * The values of our own columns; NULL everywhere else.
  */
@@ -151,15 +164,13 @@ set_row(const Draft *draft, TupleTableSlot *slot)
 	if (draft->hold_expires_at != DT_NOEND)
 		set_instant(slot, APPT_HOLD_EXPIRES_AT, draft->hold_expires_at);
 	set_value(slot, APPT_PRICE, Int64GetDatum(draft->price_cents));
-	set_text(slot, APPT_IDEMPOTENCY_KEY, draft->key);
-	if (draft->key != NULL)
-		set_value(slot, APPT_REQUEST_HASH,
-				  Int64GetDatum(draft->request_hash));
+	set_key(slot, draft->key, draft->request_hash);
 	set_id(slot, APPT_VISIT_ID, draft->visit_id);
 	set_id(slot, APPT_PART_OF, draft->part_of);
 	set_id(slot, APPT_SERIES_ID, draft->series_id);
 	set_text(slot, APPT_GUEST_NAME, draft->guest_name);
 	set_value(slot, APPT_IS_ASSIGNED, BoolGetDatum(draft->is_assigned));
+	set_value(slot, APPT_IS_REQUEST, BoolGetDatum(draft->is_request));
 	if (draft->overrides_used != 0)
 		set_value(slot, APPT_OVERRIDES,
 				  overrides_array(draft->overrides_used));
@@ -328,7 +339,7 @@ insert_in_passage(ResultRelInfo *target, EState *estate, TupleTableSlot *slot,
  * besides: that is said rather than that some index has the key.
  */
 static ClaimResult
-look_again(Relation rel, const Claim *claim, const char *key,
+look_again(Relation rel, const Claim *claim, const IdempotencyKey *key,
 		   Storing *storing)
 {
 	if (claim != NULL)
@@ -343,7 +354,7 @@ look_again(Relation rel, const Claim *claim, const char *key,
  */
 static ClaimResult
 insert_with_key(ResultRelInfo *target, EState *estate, TupleTableSlot *slot,
-				Claim *claim, const char *key, Storing *storing,
+				Claim *claim, const IdempotencyKey *key, Storing *storing,
 				List **recheck)
 {
 	for (;;)
@@ -366,7 +377,7 @@ insert_with_key(ResultRelInfo *target, EState *estate, TupleTableSlot *slot,
  */
 static bool
 claim_of_row(const Claim *asked, const Occupation *row, const IdList *own,
-			 const char *key, Claim *claim, Limits *limits)
+			 const IdempotencyKey *key, Claim *claim, Limits *limits)
 {
 	if (!occupation_needs_look(row, NULL))
 		return false;
@@ -406,7 +417,7 @@ static ClaimResult
 insert_judged(ResultRelInfo *target, EState *estate, TupleTableSlot *slot,
 			  Storing *storing, List **recheck)
 {
-	const char *key = key_of_row(slot);
+	const IdempotencyKey *key = key_of_row(slot);
 	Occupation	row;
 	IdList		own = {&row.id, 1};
 	Claim		claim;

@@ -6,9 +6,14 @@
  * Its constraints, index predicates and triggers come out of the catalogs as
  * text: to parse them costs more than to insert a row.  So the executor state
  * in which they are ready is kept, until anything changes that they depend on:
- * a table, a function, a domain, who may call what.  They may have SQL
- * functions inlined, whose text was read by the search_path of that moment, so
- * another path asks for another state.
+ * a table, a function, a domain, who may call what.
+ *
+ * All of it is made, and code of the owner's run, under a search_path of our
+ * own, whatever the caller's is: SQL functions that are inlined are read by
+ * it, and a caller's operators and functions are never those that the owner's
+ * code means.  To set it costs a microsecond, so the path is left as it is
+ * where a kept state runs nothing but what setup() makes, which looks nothing
+ * up.
  *
  * While it is used it belongs to its user's memory context, and nobody else
  * finds it: an error takes it away with that context, and a trigger that books
@@ -21,10 +26,16 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/transam.h"
 #include "catalog/index.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_am_d.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_trigger.h"
+#include "commands/trigger.h"
 #include "executor/executor.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -32,6 +43,101 @@
 #include "compat.h"
 
 static InsertTarget kept;		/* estate NULL: none, or in use */
+
+/* ---- what an insert runs ---- */
+
+/*
+ * A function that may look something up by the search_path: any but the
+ * server's own immutable ones.
+ */
+static bool
+may_look_up(Oid function, void *context)
+{
+	return function >= FirstNormalObjectId ||
+		func_volatile(function) != PROVOLATILE_IMMUTABLE;
+}
+
+static bool
+expression_may_look_up(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	return IsA(node, CoerceToDomain) ||
+		check_functions_in_node(node, may_look_up, NULL) ||
+		expression_tree_walker(node, expression_may_look_up, NULL);
+}
+
+static bool
+is_our_trigger(const Trigger *trigger)
+{
+	const char *name = get_func_name(trigger->tgfoid);
+
+	return trigger->tgisinternal ||
+		(name != NULL && get_func_namespace(trigger->tgfoid) ==
+		 get_namespace_oid(BOOKING_SCHEMA, true) &&
+		 (strcmp(name, "guard_before") == 0 ||
+		  strcmp(name, "guard_after") == 0));
+}
+
+static bool
+triggers_may_look_up(const TriggerDesc *triggers)
+{
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		const Trigger *trigger = &triggers->triggers[i];
+
+		if (TRIGGER_FOR_INSERT(trigger->tgtype) &&
+			trigger->tgenabled != TRIGGER_DISABLED && !is_our_trigger(trigger))
+			return true;
+	}
+	return false;
+}
+
+static bool
+constraints_may_look_up(const TupleConstr *constraints)
+{
+	if (constraints == NULL)
+		return false;
+	for (int i = 0; i < constraints->num_check; i++)
+	{
+		if (expression_may_look_up(stringToNode(constraints->check[i].ccbin),
+								   NULL))
+			return true;
+	}
+	return constraints->has_generated_stored;
+}
+
+static bool
+index_may_look_up(Relation index, const IndexInfo *info)
+{
+	for (int i = 0; i < info->ii_NumIndexKeyAttrs; i++)
+	{
+		if (index->rd_opfamily[i] >= FirstNormalObjectId)
+			return true;
+	}
+	return info->ii_ExclusionOps != NULL ||
+		expression_may_look_up((Node *) info->ii_Expressions, NULL) ||
+		expression_may_look_up((Node *) info->ii_Predicate, NULL);
+}
+
+/*
+ * Whether an insert runs anything that could look a name up.  A column that is
+ * not ours may have a default.
+ */
+static bool
+may_run_owners_code(const ResultRelInfo *result, Relation rel)
+{
+	bool		found = RelationGetDescr(rel)->natts != APPT_COLUMNS ||
+		triggers_may_look_up(result->ri_TrigDesc) ||
+		constraints_may_look_up(RelationGetDescr(rel)->constr);
+
+	for (int i = 0; i < result->ri_NumIndices && !found; i++)
+		found = index_may_look_up(result->ri_IndexRelationDescs[i],
+								  result->ri_IndexRelationInfo[i]);
+	return found;
+}
+
+/* ---- making it ---- */
 
 static void
 build(InsertTarget *target, Relation rel)
@@ -43,7 +149,6 @@ build(InsertTarget *target, Relation rel)
 	MemoryContextSwitchTo(target->estate->es_query_cxt);
 	MemoryContextSetIdentifier(CurrentMemoryContext,
 							   "insert into " BOOKING_SCHEMA ".appointments");
-	target->search_path = pstrdup(namespace_search_path);
 	target->result = makeNode(ResultRelInfo);
 	InitResultRelInfo(target->result, rel, 0, NULL, 0);
 	target->estate->es_opened_result_relations =
@@ -123,8 +228,7 @@ open_indexes(InsertTarget *target, Relation rel)
 static bool
 still_holds(const InsertTarget *target, Oid relid, uint64 generation)
 {
-	return target->relid == relid && target->generation == generation &&
-		strcmp(target->search_path, namespace_search_path) == 0;
+	return target->relid == relid && target->generation == generation;
 }
 
 /*
@@ -143,12 +247,14 @@ set_trigger_functions(InsertTarget *target)
 
 /*
  * Takes the target for inserts into appointments.  The caller holds
- * RowExclusiveLock, and gives it back.
+ * RowExclusiveLock, and gives it back.  Until then the search_path is ours,
+ * where that matters.
  */
 void
 target_take(InsertTarget *target, Relation appointments)
 {
 	uint64		generation = catalog_shape_generation();
+	bool		is_new;
 
 	*target = kept;
 	kept.estate = NULL;
@@ -158,7 +264,10 @@ target_take(InsertTarget *target, Relation appointments)
 		FreeExecutorState(target->estate);
 		target->estate = NULL;
 	}
-	if (target->estate == NULL)
+	is_new = target->estate == NULL;
+	target->path_level = is_new || target->runs_owners_code ?
+		pin_search_path() : 0;
+	if (is_new)
 		build(target, appointments);
 	else
 		MemoryContextSetParent(target->estate->es_query_cxt,
@@ -169,6 +278,9 @@ target_take(InsertTarget *target, Relation appointments)
 	target->result->ri_RelationDesc = appointments;
 	set_trigger_functions(target);
 	open_indexes(target, appointments);
+	if (is_new)
+		target->runs_owners_code = may_run_owners_code(target->result,
+													   appointments);
 }
 
 /*
@@ -212,6 +324,7 @@ target_give_back(InsertTarget *target)
 		estate->es_trig_target_relations == NIL;
 
 	clear(target);
+	unpin_search_path(target->path_level);
 	if (!can_be_kept)
 	{
 		FreeExecutorState(estate);

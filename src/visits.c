@@ -27,7 +27,6 @@
 #include "booking.h"
 
 #define MOST_ITEMS 20
-#define VISIT_HASH 0x76697369	/* where the hash of a visit begins */
 
 typedef struct Visit
 {
@@ -36,8 +35,6 @@ typedef struct Visit
 	int			count;
 	int64		follows[MOST_ITEMS];	/* of the item that is being booked */
 	int64		id;				/* of the first item's appointment */
-	const char *key;
-	uint64		hash;
 
 	/* what comes of an attempt */
 	Relation	appointments;
@@ -141,14 +138,14 @@ compare_items(const void *a, const void *b)
 static void
 read_visit(FunctionCallInfo fcinfo, Visit *visit)
 {
+	const char *key;
 	int			overrides;
 
 	memset(visit, 0, sizeof(*visit));
 	require_argument(fcinfo, 1, "items");
 	read_items(PG_GETARG_ARRAYTYPE_P(1), visit);
-	visit->key = read_key(fcinfo, 2);
+	key = read_key(fcinfo, 2);
 	overrides = read_rule_overrides(fcinfo, 3);
-	visit->hash = VISIT_HASH;
 	for (int i = 0; i < visit->count; i++)
 	{
 		Request    *item = &visit->items[i];
@@ -158,13 +155,11 @@ read_visit(FunctionCallInfo fcinfo, Visit *visit)
 		item->overrides = overrides;
 		require_own_booking(item->is_walk_in, item->user_id,
 							item->service_id);
-		visit->hash = request_hash(visit->hash, item);
 		visit->order[i] = item;
 	}
 	qsort(visit->order, visit->count, sizeof(Request *), compare_items);
-	visit->order[0]->key = visit->key;
-	for (int i = 0; i < visit->count; i++)
-		visit->order[i]->hash = visit->hash;
+	request_set_key(visit->order[0], key, psprintf("visit %d", visit->count),
+					visit->items, visit->count);
 }
 
 /* ---- one after the other ---- */

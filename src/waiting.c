@@ -67,9 +67,12 @@ check_wish(const Wish *wish, Refusal *refusal)
 {
 	Schedule   *schedule = schedule_begin();
 	Service    *service = schedule_service(schedule, wish->service_id);
+	Shop	   *shop = service == NULL ? NULL :
+		schedule_shop(schedule, service->shop_id);
 	Offer		offer;
 
-	if (!check_user(wish->user_id, refusal))
+	if (!check_user(wish->user_id, refusal) ||
+		(shop != NULL && !check_welcome(shop, wish->user_id, refusal)))
 		return false;
 	if (!wish->any_barber)
 		return find_offer(schedule, wish->barber_id, wish->service_id,

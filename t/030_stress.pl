@@ -158,7 +158,7 @@ my %writers = (
 		# Several writers come up with the same key at the same time.
 		my $key = "'conflict ' || (extract(epoch FROM clock_timestamp()) * 10)::bigint";
 		my $action = one_of('DO NOTHING', 'DO NOTHING',
-			"(idempotency_key) WHERE idempotency_key IS NOT NULL DO UPDATE SET cancel_reason = 'again'");
+			"(idempotency_key, key_shop_id, key_user_id) WHERE idempotency_key IS NOT NULL DO UPDATE SET cancel_reason = 'again'");
 		return catching_ids("INSERT INTO booking.appointments $columns VALUES "
 			  . raw_row('keep', $key) . " ON CONFLICT $action")
 		  . acknowledge('INSERT ON CONFLICT');

@@ -134,7 +134,7 @@ guards_and_books($node, 'guarded', 'past the guard');
 restore_schema('unguarded');
 run_ok('the rows, without triggers', @restore_rows, 'unguarded', '--disable-triggers', "$files/rows");
 is($node->safe_psql('unguarded', 'SELECT count(*) FROM booking.setup() s WHERE s ~ $$configuration_replicated$$'),
-	8, 'without triggers: setup() has the triggers of a replica to put right');
+	9, 'without triggers: setup() has the triggers of a replica to put right');
 $node->safe_psql('unguarded', 'REFRESH MATERIALIZED VIEW public.days');
 is_restored('unguarded', 'without triggers');
 

@@ -397,7 +397,8 @@ sub complaints_are
 }
 
 # Asks again, with the same keys, for what was done and what is in doubt, the
-# last ones; returns what is wrong with the answers.
+# last ones; returns what is wrong with the answers.  What has been cancelled
+# since is no answer.
 sub retry
 {
 	my ($node, $most, @requests) = @_;
@@ -409,6 +410,7 @@ sub retry
 	{
 		$script .= "\\echo key $request->{key}\n"
 		  . "SELECT 'was', coalesce((SELECT min(coalesce(part_of, id)) FROM booking.appointments WHERE idempotency_key = '$request->{key}'), 0);\n"
+		  . "SELECT 'gone', id FROM booking.appointments WHERE idempotency_key = '$request->{key}' AND status IN ('cancelled', 'expired');\n"
 		  . "SELECT 'now', id FROM booking.$request->{call};\n";
 	}
 	my ($status, $out, $err) = $node->psql('postgres', $script, on_error_stop => 0);
@@ -417,7 +419,7 @@ sub retry
 	foreach my $line (split /\n/, $out)
 	{
 		$key = $1 if $line =~ /^key (.*)/;
-		push @{ $answer{$key}{$1} }, $2 if $line =~ /^(was|now)\|(.*)/;
+		push @{ $answer{$key}{$1} }, $2 if $line =~ /^(was|gone|now)\|(.*)/;
 	}
 	my %count = (done => 0, doubt => 0);
 	my @wrong = $status == 0 ? () : ("psql: $err");
@@ -428,6 +430,11 @@ sub retry
 		my @now = @{ $answer->{now} // [] };
 		my @told = map { $_->[0] } @{ $request->{rows} };
 		$count{ $request->{state} }++;
+		if ($answer->{gone})
+		{
+			push @wrong, "$request->{key}: gone, and yet @now" if @now;
+			next;
+		}
 		push @wrong, "$request->{key}: told @told, then @now" if $request->{state} eq 'done' && "@told" ne "@now";
 		push @wrong, "$request->{key}: stored as $was, then @now" if $was != 0 && !grep { $_ == $was } @now;
 	}

@@ -102,4 +102,7 @@ SELECT book_slot(15, 15, 62, pg_temp.at('17:00'));
 INSERT INTO time_off (barber_id, starts_at, ends_at, reason) VALUES (15, pg_temp.at('17:15'), 'infinity', 'Moving');
 INSERT INTO working_hours (barber_id, weekday, opens, closes, valid_until) VALUES (14, 7, '22:00', '02:00', :'day');
 SELECT ensure_user(E'O''Brien@example.org', E'Bri\u00e1n', NULL);
+-- Somebody who only calls, and whom a shop does not want.
+SELECT ensure_user(NULL, E'J\u00fcrgen', '+49 (171) 2345678') AS caller \gset
+INSERT INTO blocked_customers (shop_id, user_id, reason) SELECT shop_id, :caller, E'threw\ta comb' FROM barbers WHERE id = 15;
 REFRESH MATERIALIZED VIEW public.days;
