@@ -177,6 +177,7 @@ CREATE TABLE booking.shops (
 	hold_minutes int NOT NULL DEFAULT 10 CHECK (hold_minutes BETWEEN 1 AND 10080),
 	cancellation_window_minutes int NOT NULL DEFAULT 0 CHECK (cancellation_window_minutes BETWEEN 0 AND 525600),
 	waitlist_hold_minutes int NOT NULL DEFAULT 60 CHECK (waitlist_hold_minutes BETWEEN 1 AND 10080),
+	waitlist_grace_minutes int NOT NULL DEFAULT 5 CHECK (waitlist_grace_minutes BETWEEN 0 AND 1440),
 	max_active_per_user int CHECK (max_active_per_user > 0),
 	prevent_user_overlap boolean NOT NULL DEFAULT false,
 	assignment text NOT NULL DEFAULT 'least_booked' CHECK (assignment IN ('least_booked', 'round_robin', 'priority')),
@@ -336,6 +337,7 @@ CREATE TABLE booking.waitlist (
 	appointment_id bigint REFERENCES booking.appointments ON DELETE SET NULL,
 	joined_at timestamptz NOT NULL DEFAULT now(),
 	served_at timestamptz,
+	offer_ends_at timestamptz,
 	CONSTRAINT waitlist_status CHECK (status IN ('waiting', 'served', 'left', 'expired')),
 	CONSTRAINT waitlist_wish CHECK (earliest < latest)
 )$$),
@@ -387,6 +389,8 @@ WHERE status = 'waiting'$$),
 CREATE INDEX idx_waitlist_user ON booking.waitlist (user_id)$$),
 ('index', 'idx_waitlist_appointment', 'waitlist', $$
 CREATE INDEX idx_waitlist_appointment ON booking.waitlist (appointment_id) WHERE appointment_id IS NOT NULL$$),
+('index', 'idx_waitlist_offer', 'waitlist', $$
+CREATE INDEX idx_waitlist_offer ON booking.waitlist (offer_ends_at) WHERE status = 'served'$$),
 -- Row triggers fire in the order of their names: the first check after all other
 -- BEFORE triggers, so that it sees the row that will be stored; the second before
 -- the foreign keys' "RI_ConstraintTrigger_...", which may wait for others.
@@ -1005,7 +1009,7 @@ WHERE (deep OR a.busy_until > at) AND a.user_id IS DISTINCT FROM w.user_id
 UNION ALL
 SELECT 'two_offers', 'waitlist', max(w.id), format('User %s has %s open offers.', w.user_id, count(*))
 FROM booking.waitlist w JOIN booking.appointments a ON a.id = w.appointment_id
-WHERE w.status = 'served' AND a.status = 'pending' AND a.hold_expires_at > at
+WHERE w.status = 'served' AND a.status = 'pending' AND a.hold_expires_at > at AND coalesce(w.offer_ends_at > at, true)
 GROUP BY w.user_id HAVING count(*) > 1
 UNION ALL
 -- What came before a deletion is another life's: its versions begin anew.

@@ -301,7 +301,8 @@ enum
 	SHOP_ID, SHOP_TIME_ZONE, SHOP_SLOT_INTERVAL, SHOP_SLOT_ANCHOR,
 	SHOP_MIN_NOTICE, SHOP_MAX_ADVANCE_DAYS, SHOP_CANCELLATION_WINDOW,
 	SHOP_IS_ACTIVE, SHOP_HOLD_MINUTES, SHOP_WAITLIST_HOLD_MINUTES,
-	SHOP_MAX_ACTIVE_PER_USER, SHOP_PREVENT_USER_OVERLAP, SHOP_ASSIGNMENT
+	SHOP_MAX_ACTIVE_PER_USER, SHOP_PREVENT_USER_OVERLAP, SHOP_ASSIGNMENT,
+	SHOP_WAITLIST_GRACE_MINUTES
 };
 enum
 {
@@ -476,6 +477,7 @@ typedef struct Shop
 	int			max_advance_days;
 	int			hold_minutes;
 	int			waitlist_hold_minutes;
+	int			waitlist_grace_minutes;
 	int			max_active_per_user;	/* 0: no limit */
 	bool		prevent_user_overlap;
 	Overrides	overrides;
@@ -1151,7 +1153,7 @@ typedef struct Booked
 	char	   *status;
 	TimestampTz starts_at;
 	TimestampTz ends_at;		/* of the first part alone */
-	TimestampTz hold_expires_at;	/* DT_NOEND: never */
+	TimestampTz hold_expires_at;	/* an offer's: its end; DT_NOEND: never */
 	int			window_minutes; /* the shop's cancellation window */
 	int64		series_id;		/* or 0 */
 	const char *guest_name;		/* or NULL */
@@ -1168,8 +1170,18 @@ extern bool check_window(const Booked *booked, Refusal *refusal);
 extern bool check_hold(const Booked *booked, Refusal *refusal);
 extern _Noreturn void raise_dropped_row(const char *what);
 
-/* ---- waitlist.c: who gets what becomes free ---- */
+/* ---- waitlist.c: offers of what became free ---- */
 
+/* A service that somebody waits for, and when */
+typedef struct Wanted
+{
+	int64		service_id;
+	TimestampTz earliest;
+	TimestampTz latest;
+} Wanted;
+
+extern TimestampTz offer_deadline(int64 appointment_id);
+extern void serve_barber(int64 barber_id, const Wanted *wanted, int count);
 extern void serve_waitlist(int64 shop_id, int64 barber_id,
 						   const SpanList *freed);
 

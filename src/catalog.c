@@ -66,7 +66,8 @@ static const TableName table_names[TABLE_COUNT] = {
 			{"is_active", BOOLOID}, {"hold_minutes", INT4OID},
 			{"waitlist_hold_minutes", INT4OID},
 			{"max_active_per_user", INT4OID},
-	{"prevent_user_overlap", BOOLOID}, {"assignment", TEXTOID}}},
+			{"prevent_user_overlap", BOOLOID}, {"assignment", TEXTOID},
+	{"waitlist_grace_minutes", INT4OID}}},
 	[BARBERS] = {"barbers", {
 			{"id", INT8OID}, {"shop_id", INT8OID}, {"is_active", BOOLOID},
 	{"priority", INT4OID}, {"max_per_day", INT4OID}}},
@@ -121,7 +122,7 @@ static const TableName table_names[TABLE_COUNT] = {
 			{"barber_id", INT8OID}, {"earliest", TIMESTAMPTZOID},
 			{"latest", TIMESTAMPTZOID}, {"status", TEXTOID},
 			{"appointment_id", INT8OID}, {"joined_at", TIMESTAMPTZOID},
-	{"served_at", TIMESTAMPTZOID}}},
+	{"served_at", TIMESTAMPTZOID}, {"offer_ends_at", TIMESTAMPTZOID}}},
 };
 
 /*

@@ -199,6 +199,9 @@ lock_appointment(int64 id, Booked *booked, Refusal *refusal)
 		require_all_parts(id, count);
 	}
 	SPI_finish();
+	if (count > 0 && booked->hold_expires_at != DT_NOEND)
+		booked->hold_expires_at = Min(booked->hold_expires_at,
+									  offer_deadline(booked->id));
 	return count > 0 ||
 		refuse(refusal, NOT_FOUND, "There is no appointment " INT64_FORMAT
 			   ".", id);

@@ -219,6 +219,8 @@ compile_shop(HeapTuple row, TupleDesc desc, void *state)
 	shop->hold_minutes = int4_value(row, desc, SHOPS, SHOP_HOLD_MINUTES, 10);
 	shop->waitlist_hold_minutes = int4_value(row, desc, SHOPS,
 											 SHOP_WAITLIST_HOLD_MINUTES, 60);
+	shop->waitlist_grace_minutes =
+		int4_value(row, desc, SHOPS, SHOP_WAITLIST_GRACE_MINUTES, 5);
 	shop->max_active_per_user = int4_value(row, desc, SHOPS,
 										   SHOP_MAX_ACTIVE_PER_USER, 0);
 	shop->prevent_user_overlap = bool_value(row, desc, SHOPS,
