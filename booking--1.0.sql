@@ -389,8 +389,6 @@ WHERE status = 'waiting'$$),
 CREATE INDEX idx_waitlist_user ON booking.waitlist (user_id)$$),
 ('index', 'idx_waitlist_appointment', 'waitlist', $$
 CREATE INDEX idx_waitlist_appointment ON booking.waitlist (appointment_id) WHERE appointment_id IS NOT NULL$$),
-('index', 'idx_waitlist_offer', 'waitlist', $$
-CREATE INDEX idx_waitlist_offer ON booking.waitlist (offer_ends_at) WHERE status = 'served'$$),
 -- Row triggers fire in the order of their names: the first check after all other
 -- BEFORE triggers, so that it sees the row that will be stored; the second before
 -- the foreign keys' "RI_ConstraintTrigger_...", which may wait for others.

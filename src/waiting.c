@@ -210,11 +210,11 @@ MEASURED_FUNCTION(booking_leave_waitlist, OP_LEAVE_WAITLIST)
  */
 static OwnerQuery expire_query = {
 	.sql = "WITH ended AS MATERIALIZED (SELECT a.id"
-	" FROM booking.appointments a JOIN booking.waitlist w"
-	" ON w.appointment_id = a.id AND w.status = 'served'"
+	" FROM booking.appointments a"
 	" WHERE a.status = 'pending' AND a.hold_expires_at > $1"
 	" AND a.hold_expires_at <= $1 + " LONGEST_GRACE
-	" AND w.offer_ends_at <= $1),"
+	" AND (SELECT min(w.offer_ends_at) FROM booking.waitlist w"
+	" WHERE w.appointment_id = a.id AND w.status = 'served') <= $1),"
 	" locked AS (SELECT id, coalesce(part_of, id) AS head_id"
 	" FROM booking.appointments"
 	" WHERE status = 'pending' AND hold_expires_at <= $1 + " LONGEST_GRACE

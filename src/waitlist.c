@@ -69,6 +69,7 @@ typedef struct Line
 	int			count;
 	int			next;			/* of the entries, in the order of the line */
 	int64		last_id;		/* up to which the line was read */
+	bool		is_read;		/* to its end */
 	bool		is_over;
 } Line;
 
@@ -205,6 +206,7 @@ read_batch(const Serving *serving, Line *line)
 			entry_value(i, 4)
 	};
 	SPI_finish();
+	line->is_read = line->count < BATCH_SIZE;
 	if (line->count > 0)
 		line->last_id = line->entries[line->count - 1].id;
 }
@@ -220,7 +222,7 @@ advance_line(const Serving *serving, Line *line)
 		return;
 	if (line->known_servings != serving->served_count)
 		find_starts_for_line(serving, line);
-	if (line->starts.count > 0 && line->next == line->count)
+	if (line->starts.count > 0 && line->next == line->count && !line->is_read)
 		read_batch(serving, line);
 	line->is_over = line->starts.count == 0 || line->next == line->count;
 }
@@ -280,10 +282,10 @@ static OwnerQuery take_query = {
 
 static OwnerQuery open_offer_query = {
 	.sql = "SELECT FROM booking.waitlist w"
-	" JOIN booking.appointments a ON a.id = w.appointment_id"
 	" WHERE w.user_id = $1 AND w.status = 'served'"
-	" AND a.status = 'pending' AND a.hold_expires_at > $2"
-	" AND coalesce(w.offer_ends_at > $2, true) LIMIT 1",
+	" AND coalesce(w.offer_ends_at > $2, true)"
+	" AND (SELECT a.status = 'pending' AND a.hold_expires_at > $2"
+	" FROM booking.appointments a WHERE a.id = w.appointment_id) LIMIT 1",
 	.nargs = 2,
 	.argtypes = {INT8OID, TIMESTAMPTZOID}
 };
@@ -649,22 +651,22 @@ serve_freed(int64 barber_id, const SpanList *freed)
 /* ---- offers that ran out ---- */
 
 /*
- * The shop's offers among the holds that ran out last, and among those that are
- * kept for the grace alone; $3 is when the latter began at the earliest.
+ * The shop's offers among the holds that ran out last, and among those that run
+ * out next, which may be kept for the grace alone; $3 is when that ends at the
+ * latest.
  */
 static OwnerQuery lapse_query = {
 	.sql = "WITH due AS (SELECT a.id FROM booking.appointments a"
 	" WHERE a.id IN (SELECT coalesce(h.part_of, h.id)"
-	" FROM (SELECT id, part_of FROM booking.appointments"
+	" FROM ((SELECT id, part_of FROM booking.appointments"
 	" WHERE status = 'pending' AND hold_expires_at <= $2"
-	" ORDER BY hold_expires_at DESC LIMIT 100) h"
-	" UNION ALL SELECT k.appointment_id"
-	" FROM (SELECT appointment_id FROM booking.waitlist"
-	" WHERE offer_ends_at > $3 AND offer_ends_at <= $2 AND status = 'served'"
-	" ORDER BY offer_ends_at DESC LIMIT 100) k)"
+	" ORDER BY hold_expires_at DESC LIMIT 100)"
+	" UNION ALL (SELECT id, part_of FROM booking.appointments"
+	" WHERE status = 'pending' AND hold_expires_at > $2"
+	" AND hold_expires_at <= $3 ORDER BY hold_expires_at LIMIT 100)) h)"
 	" AND a.status = 'pending'"
-	" AND EXISTS (SELECT FROM booking.waitlist w WHERE w.appointment_id = a.id"
-	" AND (a.hold_expires_at <= $2 OR w.offer_ends_at <= $2))"
+	" AND (SELECT bool_or(a.hold_expires_at <= $2 OR w.offer_ends_at <= $2)"
+	" FROM booking.waitlist w WHERE w.appointment_id = a.id)"
 	" AND a.barber_id IN (SELECT b.id FROM booking.barbers b"
 	" WHERE b.shop_id = $1)"
 	" ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED)"
@@ -686,7 +688,7 @@ lapse_offers(int64 shop_id)
 	int			grace_minutes = shop == NULL ? 0 : shop->waitlist_grace_minutes;
 	Datum		values[] = {
 		Int64GetDatum(shop_id), TimestampTzGetDatum(booking_now()),
-		TimestampTzGetDatum(booking_now() - grace_minutes * USECS_PER_MINUTE)
+		TimestampTzGetDatum(booking_now() + grace_minutes * USECS_PER_MINUTE)
 	};
 	SpanList	freed = {0};
 	int64	   *barber_ids;
