@@ -1172,6 +1172,9 @@ extern _Noreturn void raise_dropped_row(const char *what);
 
 /* ---- waitlist.c: offers of what became free ---- */
 
+/* What waitlist_grace_minutes allows at most */
+#define LONGEST_GRACE "interval '1440 minutes'"
+
 /* A service that somebody waits for, and when */
 typedef struct Wanted
 {

@@ -201,9 +201,6 @@ MEASURED_FUNCTION(booking_leave_waitlist, OP_LEAVE_WAITLIST)
 
 /* ---- holds that ran out ---- */
 
-/* No offer is kept for longer after its end: see shops.waitlist_grace_minutes */
-#define LONGEST_GRACE "interval '1440 minutes'"
-
 /*
  * All parts of a hold, or none: somebody may have locked some of them.  The
  * offers in "ended" still occupy their time, for the next in line.
