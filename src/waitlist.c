@@ -546,8 +546,11 @@ serve_lines(int64 barber_id, const Span *freed, const Wanted *wanted,
 
 	if (barber == NULL)
 		return;
-	serving.hold_us = barber->shop->waitlist_hold_minutes * USECS_PER_MINUTE;
-	serving.grace_us = barber->shop->waitlist_grace_minutes * USECS_PER_MINUTE;
+	/* a CHECK that was dropped must not make an offer of no time */
+	serving.hold_us = Max(barber->shop->waitlist_hold_minutes, 1) *
+		USECS_PER_MINUTE;
+	serving.grace_us = Max(barber->shop->waitlist_grace_minutes, 0) *
+		USECS_PER_MINUTE;
 	serving.lines = palloc0(Max(count, 1) * sizeof(Line));
 	serving.line_count = count;
 	for (int i = 0; i < count; i++)

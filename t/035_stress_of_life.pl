@@ -544,6 +544,13 @@ my %lapses = (
 		  . " JOIN booking.waitlist w ON w.appointment_id = a.id WHERE a.status = 'pending' AND a.hold_expires_at > now() + interval '1 second'"
 		  . " AND w.id % 2 = 0 ORDER BY a.id LIMIT 1);\n"
 		  . count_rows('UPDATE of an offer') . nap();
+	},
+	# and of some of the others only the deadline: their time is kept for the next in line
+	'UPDATE of a deadline' => sub {
+		return "UPDATE booking.waitlist SET offer_ends_at = now() + interval '10 ms' WHERE id = (SELECT w.id FROM booking.waitlist w"
+		  . " JOIN booking.appointments a ON a.id = w.appointment_id WHERE a.status = 'pending' AND w.offer_ends_at > now() + interval '1 second'"
+		  . " AND w.id % 4 = 1 ORDER BY w.id LIMIT 1);\n"
+		  . count_rows('UPDATE of a deadline') . nap();
 	});
 
 # ---------------------------------------------------------------------------
