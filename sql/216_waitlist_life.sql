@@ -374,7 +374,7 @@ SELECT booking.expire_holds();
 SELECT customer, status, barber, at FROM pg_temp.line;
 ROLLBACK TO sunday;
 
--- Many who cannot take what fits their wish do not keep it from those behind them: a cancellation gives up after a hundred, expire_holds() does not.
+-- Many who cannot take what fits their wish do not keep it from those behind them: a cancellation gives up after fifty, expire_holds() does not.
 INSERT INTO booking.users (id, email, is_active) SELECT n, 'u' || n || '@example.org', false FROM generate_series(216001, 216150) n;
 INSERT INTO booking.waitlist (user_id, service_id, earliest, latest)
 SELECT n, 21601, '2026-03-02 09:00Z', '2026-03-02 10:00Z' FROM generate_series(216001, 216150) n;

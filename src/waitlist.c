@@ -41,7 +41,7 @@
  * How many entries that fit, but cannot be served, a call that frees time
  * passes over before it leaves the rest to expire_holds().
  */
-#define MOST_PASSED_OVER 100
+#define MOST_PASSED_OVER 50
 
 /* Entries that are read at once */
 #define BATCH_SIZE 50
@@ -274,18 +274,19 @@ first_start(const StartList *starts, TimestampTz at)
 static OwnerQuery take_query = {
 	.sql = "SELECT FROM booking.waitlist w"
 	" JOIN booking.users u ON u.id = w.user_id"
-	" WHERE w.id = $1 AND w.status = 'waiting' AND u.is_active"
+	" WHERE w.id = $1 AND w.status = 'waiting'"
 	" FOR NO KEY UPDATE SKIP LOCKED",
 	.nargs = 1,
 	.argtypes = {INT8OID}
 };
 
-static OwnerQuery open_offer_query = {
-	.sql = "SELECT FROM booking.waitlist w"
+static OwnerQuery eligible_query = {
+	.sql = "SELECT FROM booking.users u WHERE u.id = $1 AND u.is_active"
+	" AND NOT EXISTS (SELECT FROM booking.waitlist w"
 	" WHERE w.user_id = $1 AND w.status = 'served'"
 	" AND coalesce(w.offer_ends_at > $2, true)"
 	" AND (SELECT a.status = 'pending' AND a.hold_expires_at > $2"
-	" FROM booking.appointments a WHERE a.id = w.appointment_id) LIMIT 1",
+	" FROM booking.appointments a WHERE a.id = w.appointment_id))",
 	.nargs = 2,
 	.argtypes = {INT8OID, TIMESTAMPTZOID}
 };
@@ -305,12 +306,12 @@ static OwnerQuery wished_query = {
 };
 
 /*
- * Whether a user has an offer that is still open.  Whoever made one had the
+ * Whether a user is active and has no open offer.  Whoever made one had the
  * user's lock: so under that lock the latest snapshot sees it, while that of a
  * REPEATABLE READ transaction may be older.
  */
 static bool
-has_open_offer(int64 user_id)
+is_eligible(int64 user_id)
 {
 	Datum		values[] = {
 		Int64GetDatum(user_id), TimestampTzGetDatum(booking_now())
@@ -319,15 +320,15 @@ has_open_offer(int64 user_id)
 
 	SPI_connect();
 	PushActiveSnapshot(GetLatestSnapshot());
-	result = run_owner_query(&open_offer_query, values, NULL, true) > 0;
+	result = run_owner_query(&eligible_query, values, NULL, true) > 0;
 	PopActiveSnapshot();
 	SPI_finish();
 	return result;
 }
 
 /*
- * Locks an entry and its user; false when either is locked by somebody else,
- * no longer waiting, or has an open offer.
+ * Locks an entry and its user; false when either is locked by somebody else, or
+ * the entry is no longer waiting, or the user not eligible.
  */
 static bool
 take_entry(const Entry *entry)
@@ -338,7 +339,7 @@ take_entry(const Entry *entry)
 	SPI_connect();
 	taken = run_owner_query(&take_query, values, NULL, false) > 0;
 	SPI_finish();
-	return taken && !has_open_offer(entry->user_id);
+	return taken && is_eligible(entry->user_id);
 }
 
 static void
@@ -526,7 +527,7 @@ serve_entry(Serving *serving, const Line *line, const Entry *entry)
 		line->starts.starts[first].at > entry->latest - line->duration_us)
 		return;
 	/* asked again under the user's lock */
-	if (!has_open_offer(entry->user_id) && attempt(try_to_serve, &candidate))
+	if (is_eligible(entry->user_id) && attempt(try_to_serve, &candidate))
 		serving->served_count++;
 	else
 		serving->passed_count++;
