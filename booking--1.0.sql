@@ -688,6 +688,7 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION expire_holds() IS
 'Housekeeping: marks holds and offers that have run out as expired, and returns how many appointments there were. Wishes on the waitlist that are past are marked as expired too. Availability does not depend on it.
 Then it serves the waitlist with whatever can be had, however that became free: a row that was changed or deleted by hand, longer hours, more seats, time that was free when somebody joined.
+An entry for which a trigger raises an error is passed over with a warning, and so is a barber whose shop''s configuration cannot be read.
 Waits for nobody: what another transaction is changing is left for the next call. Call it from pg_cron, or any timer, each minute say.';
 
 CREATE FUNCTION join_waitlist(user_id bigint, service_id bigint, earliest timestamptz, latest timestamptz,

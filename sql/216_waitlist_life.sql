@@ -385,6 +385,46 @@ SELECT booking.expire_holds();
 SELECT customer, status, at FROM pg_temp.line WHERE customer < 10;
 ROLLBACK TO sunday;
 
+-- One for whom a trigger of the shop's raises an error, or drops the row, is passed over by expire_holds() with a warning; a cancellation would have that error.
+CREATE FUNCTION pg_temp.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF NEW.user_id = 21601 THEN
+		RAISE EXCEPTION 'not this one' USING ERRCODE = 'P0099';
+	END IF;
+	RETURN CASE WHEN NEW.user_id <> 21602 THEN NEW END;
+END
+$$;
+CREATE TRIGGER refuse BEFORE INSERT ON booking.appointments FOR EACH ROW EXECUTE FUNCTION pg_temp.refuse();
+CALL pg_temp.wait(1); CALL pg_temp.wait(2); CALL pg_temp.wait(3); CALL pg_temp.wait(4);
+SET client_min_messages = error;
+SELECT test.brief('SELECT booking.cancel_appointment(216111)');
+DELETE FROM booking.appointments WHERE id IN (216111, 216112);
+SELECT booking.expire_holds();
+SELECT customer, status, barber, at FROM pg_temp.line;
+UPDATE booking.waitlist SET id = 216000 WHERE user_id = 21601;
+SET client_min_messages = warning;
+DELETE FROM booking.waitlist WHERE user_id = 21602;
+DELETE FROM booking.appointments WHERE id = 216113;
+SELECT booking.expire_holds();
+ROLLBACK TO sunday;
+-- A shop whose configuration is broken does not keep others from it.
+INSERT INTO booking.shops (id, name) VALUES (21602, 'Broken');
+INSERT INTO booking.barbers (id, shop_id, name) VALUES (21604, 21602, 'Eve');
+INSERT INTO booking.services (id, shop_id, name, duration_minutes) VALUES (21605, 21602, 'Cut', 60);
+INSERT INTO booking.barber_services (barber_id, service_id) VALUES (21604, 21605);
+CALL pg_temp.wait(1, 5); CALL pg_temp.wait(2);
+ALTER TABLE booking.shops DISABLE TRIGGER check_time_zone;
+UPDATE booking.shops SET time_zone = 'Europe/Atlantis' WHERE id = 21602;
+DELETE FROM booking.appointments WHERE id = 216111;
+SELECT booking.expire_holds();
+SELECT customer, status, barber, at FROM pg_temp.line;
+ROLLBACK TO sunday;
+-- What is wrong with a table's definition is an error.
+CALL pg_temp.wait(1);
+DELETE FROM booking.appointments WHERE id = 216111;
+ALTER TABLE booking.working_hours ALTER opens DROP NOT NULL, DROP COLUMN valid_until CASCADE;
+SELECT test.brief('SELECT booking.expire_holds()');
+ROLLBACK TO sunday;
 -- A shop that is closed for good serves nobody, nor does one whose wishes are past; those are marked.
 DELETE FROM booking.appointments WHERE id IN (216111, 216121);
 CALL pg_temp.wait(1); CALL pg_temp.wait(2, day => 3);

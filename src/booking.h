@@ -1116,6 +1116,8 @@ extern int64 *assignment_order(Schedule *schedule, Service *service,
 typedef bool (*AttemptBody) (void *arg);
 
 extern bool attempt(AttemptBody body, void *arg);
+extern bool attempt_or_warn(AttemptBody body, void *arg, const char *what,
+							int64 id);
 
 /* ---- decide.c: rules, guard and store make a booking ---- */
 

@@ -331,10 +331,26 @@ find_wanted(WantedList *list)
 	SPI_finish();
 }
 
+typedef struct BarbersLines
+{
+	int64		barber_id;
+	const Wanted *wanted;
+	int			count;
+} BarbersLines;
+
+static bool
+serve_lines_of_barber(void *arg)
+{
+	const BarbersLines *lines = arg;
+
+	serve_barber(lines->barber_id, lines->wanted, lines->count);
+	return true;
+}
+
 /*
  * Gives whatever can be had to those who wait for it, however it became free:
  * by a row that somebody changed or deleted by hand, by longer hours, by more
- * seats.
+ * seats.  A shop whose configuration is broken does not keep others from it.
  */
 static void
 serve_everybody(void)
@@ -344,6 +360,7 @@ serve_everybody(void)
 													 "booking waitlist",
 													 ALLOCSET_DEFAULT_SIZES);
 	WantedList	list;
+	BarbersLines lines;
 	int			end;
 
 	find_wanted(&list);
@@ -354,7 +371,11 @@ serve_everybody(void)
 		for (end = i; end < list.count &&
 			 list.barber_ids[end] == list.barber_ids[i]; end++)
 			 /* the barber's lines are served as one */ ;
-		serve_barber(list.barber_ids[i], &list.wanted[i], end - i);
+		lines = (BarbersLines) {
+			list.barber_ids[i], &list.wanted[i], end - i
+		};
+		attempt_or_warn(serve_lines_of_barber, &lines, "barber",
+						lines.barber_id);
 		MemoryContextReset(per_barber);
 	}
 	MemoryContextSwitchTo(caller);

@@ -10,16 +10,16 @@
  * the line is read against them in batches, by id, until they are used up.
  *
  * Nobody is waited for.  Of two who serve at once, the second passes over the
- * entry that the first is serving: the row locks on the entry and its user say
- * so, and are taken only with the hold.  If the first rolls back, that entry is
- * where it was in the line.
+ * entry that the first is serving: the row locks on the entry and its user
+ * say so, and are taken only with the hold.  If the first rolls back, that
+ * entry is where it was in the line.
  *
  * A user with an offer that is still open gets no other, so that nobody has
- * two.  An offer is open until waitlist.offer_ends_at; if somebody else in line
- * wishes its time, the hold goes on to occupy it for the shop's grace, so that
- * the next in line is served before anybody else can book.  A call first takes
- * back the offers that ran out lately, as many as it can afford; expire_holds()
- * gets them all.
+ * two.  An offer is open until waitlist.offer_ends_at; if somebody else in
+ * line wishes its time, the hold goes on to occupy it for the shop's grace, so
+ * that the next in line is served before anybody else can book.  A call first
+ * takes back the offers that ran out lately, as many as it can afford;
+ * expire_holds() gets them all.
  *
  *-------------------------------------------------------------------------
  */
@@ -67,7 +67,7 @@ typedef struct Line
 	int			known_servings; /* of which the starts know */
 	Entry		entries[BATCH_SIZE];
 	int			count;
-	int			next;			/* of the entries, in the order of the line */
+	int			next;			/* of the entries, by id */
 	int64		last_id;		/* up to which the line was read */
 	bool		is_read;		/* to its end */
 	bool		is_over;
@@ -327,8 +327,8 @@ is_eligible(int64 user_id)
 }
 
 /*
- * Locks an entry and its user; false when either is locked by somebody else, or
- * the entry is no longer waiting, or the user not eligible.
+ * Locks an entry and its user; false when either is locked by somebody else,
+ * or the entry is no longer waiting, or the user not eligible.
  */
 static bool
 take_entry(const Entry *entry)
@@ -343,7 +343,8 @@ take_entry(const Entry *entry)
 }
 
 static void
-mark_served(const Entry *entry, Datum appointment_id, TimestampTz offer_ends_at)
+mark_served(const Entry *entry, Datum appointment_id,
+			TimestampTz offer_ends_at)
 {
 	Datum		values[] = {
 		Int64GetDatum(entry->id), appointment_id,
@@ -364,7 +365,8 @@ is_wished(const Serving *serving, const Line *line, const Span *busy,
 		  int64 user_id)
 {
 	const StartList *starts = &line->starts;
-	int			first = first_start(starts, busy->from - line->busy.until + 1);
+	int			first = first_start(starts,
+									busy->from - line->busy.until + 1);
 	int			end = first_start(starts, busy->until - line->busy.from);
 	Datum		values[] = {
 		Int64GetDatum(line->wanted.service_id),
@@ -517,6 +519,20 @@ try_to_serve(void *arg)
 	return is_held;
 }
 
+/*
+ * An error of a trigger's is that of the call which frees the time, and takes it
+ * back.  But expire_holds() goes on with the others: that entry would stand in
+ * their way each time.
+ */
+static bool
+attempt_to_serve(Candidate *candidate)
+{
+	return candidate->serving->freed != NULL ?
+		attempt(try_to_serve, candidate) :
+		attempt_or_warn(try_to_serve, candidate, "waitlist entry",
+						candidate->entry->id);
+}
+
 static void
 serve_entry(Serving *serving, const Line *line, const Entry *entry)
 {
@@ -527,7 +543,7 @@ serve_entry(Serving *serving, const Line *line, const Entry *entry)
 		line->starts.starts[first].at > entry->latest - line->duration_us)
 		return;
 	/* asked again under the user's lock */
-	if (is_eligible(entry->user_id) && attempt(try_to_serve, &candidate))
+	if (is_eligible(entry->user_id) && attempt_to_serve(&candidate))
 		serving->served_count++;
 	else
 		serving->passed_count++;
@@ -582,8 +598,8 @@ serve_barber(int64 barber_id, const Wanted *wanted, int count)
 /* ---- freed time ---- */
 
 /*
- * Whether somebody waits for a service.  In this form only the index on the line
- * will do, and one entry of it is read, whatever the statistics say.
+ * Whether somebody waits for a service.  In this form only the index on the
+ * line will do, and one entry of it is read, whatever the statistics say.
  */
 #define IS_WAITED_FOR(service_id) \
 	"(SELECT w.service_id FROM booking.waitlist w" \
@@ -655,9 +671,9 @@ serve_freed(int64 barber_id, const SpanList *freed)
 /* ---- offers that ran out ---- */
 
 /*
- * The shop's offers among the holds that ran out last, and among those that run
- * out next, which may be kept for the grace alone; $3 is when that ends at the
- * latest.
+ * The shop's offers among the holds that ran out last, and among those that
+ * run out next, which may be kept for the grace alone; $3 is when that ends at
+ * the latest.
  */
 static OwnerQuery lapse_query = {
 	.sql = "WITH due AS (SELECT a.id FROM booking.appointments a"
@@ -689,10 +705,10 @@ lapse_offers(int64 shop_id)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	Shop	   *shop = schedule_shop(schedule_begin(), shop_id);
-	int			grace_minutes = shop == NULL ? 0 : shop->waitlist_grace_minutes;
+	int			minutes = shop == NULL ? 0 : shop->waitlist_grace_minutes;
 	Datum		values[] = {
 		Int64GetDatum(shop_id), TimestampTzGetDatum(booking_now()),
-		TimestampTzGetDatum(booking_now() + grace_minutes * USECS_PER_MINUTE)
+		TimestampTzGetDatum(booking_now() + minutes * USECS_PER_MINUTE)
 	};
 	SpanList	freed = {0};
 	int64	   *barber_ids;
