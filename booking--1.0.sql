@@ -383,7 +383,7 @@ CREATE INDEX idx_appointments_assigned ON booking.appointments (barber_id, id) W
 ('index', 'idx_appointment_history_appointment', 'appointment_history', $$
 CREATE INDEX idx_appointment_history_appointment ON booking.appointment_history (appointment_id, id)$$),
 ('index', 'idx_waitlist_waiting', 'waitlist', $$
-CREATE INDEX idx_waitlist_waiting ON booking.waitlist (service_id, id) WHERE status = 'waiting'$$),
+CREATE INDEX idx_waitlist_waiting ON booking.waitlist (service_id, id, earliest, latest) WHERE status = 'waiting'$$),
 ('index', 'idx_waitlist_wish', 'waitlist', $$
 CREATE UNIQUE INDEX idx_waitlist_wish ON booking.waitlist (user_id, service_id, coalesce(barber_id, 0), earliest, latest)
 WHERE status = 'waiting'$$),

@@ -168,16 +168,21 @@ find_starts_for_line(const Serving *serving, Line *line)
 
 /* ---- the line ---- */
 
-/* Whose wish may fit: it holds some of the starts, as far as two can tell */
+/*
+ * Whose wish may fit, behind $5 in the line: it holds some of the starts, as far
+ * as the first and the last can tell.  So written, the index on the line is the
+ * only one with this order, and answers all but the barber without a row.
+ */
 #define MAY_FIT \
-	"w.service_id = $1 AND w.status = 'waiting'" \
+	"(w.service_id, w.id) > ($1, $5) AND w.service_id <= $1" \
+	" AND w.status = 'waiting'" \
 	" AND (w.barber_id IS NULL OR w.barber_id = $2)" \
 	" AND w.earliest <= $3 AND w.latest >= $4"
+#define IN_LINE " ORDER BY w.service_id, w.id LIMIT "
 
 static OwnerQuery batch_query = {
 	.sql = "SELECT w.id, w.user_id, w.earliest, w.latest"
-	" FROM booking.waitlist w WHERE " MAY_FIT " AND w.id > $5"
-	" ORDER BY w.id LIMIT " BATCH_SIZE_TEXT,
+	" FROM booking.waitlist w WHERE " MAY_FIT IN_LINE BATCH_SIZE_TEXT,
 	.nargs = 5,
 	.argtypes = {INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID}
 };
@@ -300,9 +305,10 @@ static OwnerQuery serve_query = {
 
 static OwnerQuery wished_query = {
 	.sql = "SELECT FROM booking.waitlist w WHERE " MAY_FIT
-	" AND w.user_id <> $5 ORDER BY w.id LIMIT 1",
-	.nargs = 5,
-	.argtypes = {INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID}
+	" AND w.user_id <> $6" IN_LINE "1",
+	.nargs = 6,
+	.argtypes = {INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID,
+	INT8OID}
 };
 
 /*
@@ -358,11 +364,11 @@ mark_served(const Entry *entry, Datum appointment_id,
 
 /*
  * Whether another user in a line wishes one of its starts that meet some busy
- * time.
+ * time.  Of those ahead of the entry nobody does, if nobody was passed over.
  */
 static bool
 is_wished(const Serving *serving, const Line *line, const Span *busy,
-		  int64 user_id)
+		  const Entry *entry)
 {
 	const StartList *starts = &line->starts;
 	int			first = first_start(starts,
@@ -371,7 +377,8 @@ is_wished(const Serving *serving, const Line *line, const Span *busy,
 	Datum		values[] = {
 		Int64GetDatum(line->wanted.service_id),
 		Int64GetDatum(serving->barber_id), (Datum) 0, (Datum) 0,
-		Int64GetDatum(user_id)
+		Int64GetDatum(serving->passed_count > 0 ? PG_INT64_MIN : entry->id),
+		Int64GetDatum(entry->user_id)
 	};
 	bool		result;
 
@@ -409,8 +416,7 @@ occupied_us(const Serving *serving, const Line *line, const Entry *entry,
 	if (serving->grace_us > 0 && until < starts_at)
 	{
 		for (int i = 0; i < serving->line_count && !is_next; i++)
-			is_next = is_wished(serving, &serving->lines[i], &busy,
-								entry->user_id);
+			is_next = is_wished(serving, &serving->lines[i], &busy, entry);
 	}
 	if (is_next)
 		until = Min(until + serving->grace_us, starts_at);
