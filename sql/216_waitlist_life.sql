@@ -385,6 +385,26 @@ SELECT booking.expire_holds();
 SELECT customer, status, at FROM pg_temp.line WHERE customer < 10;
 ROLLBACK TO sunday;
 
+-- However long the line is, a cancellation reads few of it, whether everybody, or nobody, or only the last could have the time.
+CREATE FUNCTION pg_temp.rows_read(statement text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	before bigint := (SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables WHERE relid = 'booking.waitlist'::regclass);
+BEGIN
+	EXECUTE statement;
+	RETURN (SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables WHERE relid = 'booking.waitlist'::regclass) - before;
+END
+$$;
+INSERT INTO booking.users (id, email) SELECT n, 'u' || n || '@example.org' FROM generate_series(216001, 218000) n;
+INSERT INTO booking.waitlist (user_id, service_id, earliest, latest)
+SELECT n, 21601, '2026-03-02 09:00Z', '2026-03-02 10:00Z' FROM generate_series(216001, 218000) n;
+ANALYZE booking.waitlist;
+SELECT pg_temp.rows_read('SELECT booking.cancel_appointment(216112)') < 20 AS another_time;
+SELECT pg_temp.rows_read('SELECT booking.cancel_appointment(216122)') < 20 AS another_day;
+CALL pg_temp.wait(1, from_time => '11:00');
+SELECT pg_temp.rows_read('SELECT booking.cancel_appointment(216213)') < 20 AS the_last;
+SELECT pg_temp.rows_read('SELECT booking.cancel_appointment(216111)') < 100 AS the_first;
+SELECT customer, barber, at, kept_until > offer_ends_at AS has_grace FROM pg_temp.line WHERE status = 'served';
+ROLLBACK TO sunday;
 -- One for whom a trigger of the shop's raises an error, or drops the row, is passed over by expire_holds() with a warning; a cancellation would have that error.
 CREATE FUNCTION pg_temp.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
