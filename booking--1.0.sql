@@ -569,7 +569,7 @@ RETURNS TABLE (appointment_id bigint, starts_at timestamptz, ends_at timestamptz
 AS 'MODULE_PATHNAME', 'booking_user_appointments' LANGUAGE C STABLE PARALLEL SAFE ROWS 10
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION user_appointments(bigint, boolean) IS
-'A customer''s appointments. upcoming: those live and not over, soonest first; otherwise all the others, latest first.
+'A customer''s appointments. upcoming: those live and not over, soonest first; otherwise all the others, latest first. hold_expires_at: until when it can be confirmed; an offer of the waitlist may keep its time for longer.
 With booking.shop_id set, those in that shop. Customer data: revoked from PUBLIC. Errors: P0002 unknown user; 22004 NULL argument; 42501 another''s user_id.';
 
 -- ---------------------------------------------------------------------------

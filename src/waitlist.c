@@ -444,7 +444,7 @@ next_to_try(const Serving *serving, TimestampTz starts_at,
 }
 
 /*
- * An entry, and the starts that fit its wish.
+ * An entry that is to be served.
  */
 typedef struct Candidate
 {
