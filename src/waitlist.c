@@ -604,17 +604,21 @@ serve_barber(int64 barber_id, const Wanted *wanted, int count)
 /* ---- freed time ---- */
 
 /*
- * Whether somebody waits for a service.  In this form only the index on the
- * line will do, and one entry of it is read, whatever the statistics say.
+ * Whether somebody waits, for anything or for a service.  In this form only the
+ * index on the line will do, and one entry of it is read, whatever the
+ * statistics say.
  */
+#define IS_WAITED(condition) \
+	"(SELECT true FROM booking.waitlist w WHERE w.status = 'waiting'" \
+	condition " ORDER BY w.service_id LIMIT 1)"
 #define IS_WAITED_FOR(service_id) \
-	"(SELECT w.service_id FROM booking.waitlist w" \
-	" WHERE w.service_id >= " service_id " AND w.status = 'waiting'" \
-	" ORDER BY w.service_id LIMIT 1) = " service_id
+	IS_WAITED(" AND w.service_id >= " service_id \
+			  " AND w.service_id <= " service_id)
 
 static OwnerQuery anybody_query = {
-	.sql = "SELECT EXISTS (SELECT FROM booking.services s"
-	" WHERE s.shop_id = $1 AND s.is_active AND " IS_WAITED_FOR("s.id") ")",
+	.sql = "SELECT " IS_WAITED("") " IS NOT NULL AND EXISTS"
+	" (SELECT FROM booking.services s WHERE s.shop_id = $1 AND s.is_active"
+	" AND " IS_WAITED_FOR("s.id") ")",
 	.nargs = 1,
 	.argtypes = {INT8OID}
 };
