@@ -214,7 +214,7 @@ SET booking.now = '2026-03-01 12:20Z';
 SELECT booking.expire_holds(), booking.expire_holds() AS again;
 SELECT * FROM pg_temp.line;
 ROLLBACK TO monday;
--- What frees no time serves nobody: confirming, checking in, a deletion or a cancellation by hand.
+-- What frees no time serves nobody: confirming, checking in; nor, before the next expire_holds(), does a deletion or a cancellation by hand.
 UPDATE booking.appointments SET status = 'cancelled' WHERE id = 21511;
 SELECT id AS held FROM booking.hold_slot(21501, 21501, 21508, '2026-03-02 09:00Z') \gset
 CALL pg_temp.wait(21501);
@@ -422,7 +422,7 @@ SELECT status FROM booking.decline_appointment(pg_temp.offer(21502));
 SELECT n, user_id, status, at, offer FROM pg_temp.line;
 ROLLBACK TO monday;
 
--- An offer runs out after 45 minutes: it cannot be confirmed, and the time is anybody's until the line is served again ...
+-- An offer runs out after 45 minutes: it cannot be confirmed, and the time is kept for the next in line until the line is served again ...
 CALL pg_temp.wait(21501); CALL pg_temp.wait(21502);
 SELECT status FROM booking.cancel_appointment(21511);
 SET booking.now = '2026-03-01 12:45Z';
@@ -445,7 +445,9 @@ CALL pg_temp.wait(21503);
 SELECT status FROM booking.cancel_appointment(21524);
 SELECT n, user_id, status, barber, at, offer, until FROM pg_temp.line;
 ROLLBACK TO lapsed;
--- Somebody was quicker: nothing is left for the next.
+-- Nobody served the line for five minutes more, and somebody was quicker: nothing is left for the next.
+SELECT test.brief('SELECT booking.book_slot(21501, 21501, 21508, ''2026-03-02 09:00Z'')');
+SET booking.now = '2026-03-01 12:50Z';
 SELECT status FROM booking.book_slot(21501, 21501, 21508, '2026-03-02 09:00Z');
 SELECT booking.expire_holds();
 SELECT n, user_id, status, at, offer FROM pg_temp.line;

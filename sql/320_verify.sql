@@ -299,6 +299,11 @@ SELECT n, by, check_name, table_name, regexp_replace(detail, 'appointment \d+', 
 		VALUES (32002, 32001, 32002, '2026-03-02 15:00Z', '2026-03-02 16:00Z', '2026-03-02 15:00Z', '2026-03-02 16:00Z', 'pending', '2026-03-01 13:00Z') RETURNING id)
 	INSERT INTO booking.waitlist (user_id, service_id, earliest, latest, status, appointment_id)
 	SELECT 32002, 32001, '2026-03-02 15:00Z', '2026-03-02 16:00Z', 'served', id FROM hold$$,
+	-- an offer that is kept for the next in line is not open any more
+	$$WITH hold AS (INSERT INTO booking.appointments (barber_id, service_id, user_id, starts_at, ends_at, busy_from, busy_until, status, hold_expires_at)
+		VALUES (32002, 32001, 32002, '2026-03-02 15:00Z', '2026-03-02 16:00Z', '2026-03-02 15:00Z', '2026-03-02 16:00Z', 'pending', '2026-03-01 13:00Z') RETURNING id)
+	INSERT INTO booking.waitlist (user_id, service_id, earliest, latest, status, appointment_id, offer_ends_at)
+	SELECT 32002, 32001, '2026-03-02 15:00Z', '2026-03-02 16:00Z', 'served', id, '2026-03-01 11:55Z' FROM hold$$,
 	$$UPDATE booking.services SET capacity = 3 WHERE id = 32003$$,
 	$$UPDATE booking.shops SET time_zone = 'Europe/Atlantis' WHERE id = 32001$$);
 -- History: an older state of an appointment was loaded over a newer one; every entry was loaded twice.

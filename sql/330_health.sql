@@ -74,6 +74,11 @@ INSERT INTO booking.appointments (id, barber_id, service_id, starts_at, ends_at,
 SELECT 33020, 33001, 33001, now() + interval '5 days', now() + interval '5 days 1 hour', 'pending', now() - interval '10 minutes';
 SELECT * FROM test.health();
 SELECT * FROM test.health_after('UPDATE booking.appointments SET hold_expires_at = now() - interval ''20 minutes'' WHERE id = 33020');
+-- An offer of the waitlist ran out when the customer could last take it, though its time is still kept.
+SELECT * FROM test.health_after($$INSERT INTO booking.users (id, email) VALUES (33001, 'u33001@example.org');
+	UPDATE booking.appointments SET user_id = 33001, hold_expires_at = now() + interval '10 minutes' WHERE id = 33020;
+	INSERT INTO booking.waitlist (user_id, service_id, earliest, latest, status, appointment_id, offer_ends_at)
+	VALUES (33001, 33001, now() + interval '5 days', now() + interval '6 days', 'served', 33020, now() - interval '20 minutes')$$);
 SELECT booking.expire_holds();
 SELECT booking.health() #> '{checks,holds,oldest_expired_seconds}' AS oldest_expired_seconds;
 -- Values that arithmetic does not like.

@@ -492,6 +492,7 @@ typedef struct Shop
 	int			hold_minutes;
 	int			waitlist_hold_minutes;
 	int			answer_within_minutes;	/* 0: without end */
+	int			waitlist_grace_minutes;
 	int			max_active_per_user;	/* 0: no limit */
 	bool		prevent_user_overlap;
 	Overrides	overrides;
@@ -1166,6 +1167,8 @@ extern int64 *assignment_order(Schedule *schedule, Service *service,
 typedef bool (*AttemptBody) (void *arg);
 
 extern bool attempt(AttemptBody body, void *arg);
+extern bool attempt_or_warn(AttemptBody body, void *arg, const char *what,
+							int64 id);
 
 /* ---- decide.c: rules, guard and store make a booking ---- */
 
@@ -1203,7 +1206,7 @@ typedef struct Booked
 	char	   *status;
 	TimestampTz starts_at;
 	TimestampTz ends_at;		/* of the first part alone */
-	TimestampTz hold_expires_at;	/* DT_NOEND: never */
+	TimestampTz hold_expires_at;	/* an offer's: its end; DT_NOEND: never */
 	bool		is_request;		/* pending until the shop answers */
 	int			window_minutes; /* the shop's cancellation window */
 	int64		series_id;		/* or 0 */
@@ -1268,8 +1271,21 @@ extern void find_starts_of_move(Schedule *schedule, Move *move, Offer *offer,
 								BusyReader *reader, const DateWindow *window,
 								StartList *result);
 
-/* ---- waitlist.c: who gets what becomes free ---- */
+/* ---- waitlist.c: offers of what became free ---- */
 
+/* What waitlist_grace_minutes allows at most */
+#define LONGEST_GRACE "interval '1440 minutes'"
+
+/* A service that somebody waits for, and when */
+typedef struct Wanted
+{
+	int64		service_id;
+	TimestampTz earliest;
+	TimestampTz latest;
+} Wanted;
+
+extern TimestampTz offer_deadline(int64 appointment_id, bool read_only);
+extern void serve_barber(int64 barber_id, const Wanted *wanted, int count);
 extern void serve_waitlist(int64 shop_id, int64 barber_id,
 						   const SpanList *freed);
 

@@ -238,6 +238,10 @@ read_booked(ReadMode *mode, int64 id, MemoryContext caller, Booked *booked)
 		read_head(booked);
 		read_parts(booked, count);
 		MemoryContextSwitchTo(spi);
+		if (booked->hold_expires_at != DT_NOEND)
+			booked->hold_expires_at =
+				Min(booked->hold_expires_at,
+					offer_deadline(booked->id, mode->read_only));
 	}
 	return count;
 }

@@ -49,11 +49,22 @@ static OwnerQuery sample_query = {
 	.argtypes = {TIMESTAMPTZOID}
 };
 
+/* When an offer of the waitlist ended, whose time may still be kept */
+#define OFFER_ENDS_AT \
+	"(SELECT min(w.offer_ends_at) FROM booking.waitlist w" \
+	" WHERE w.appointment_id = coalesce(a.part_of, a.id)" \
+	" AND w.status = 'served')"
+
 /* How long the oldest hold that ran out, and is still pending, has been so */
 #define OLDEST_EXPIRED_HOLD \
-	"(SELECT $1 - min(hold_expires_at) FROM booking.appointments" \
+	"($1 - least((SELECT min(hold_expires_at) FROM booking.appointments" \
 	" WHERE status = 'pending' AND hold_expires_at <= $1" \
-	" AND hold_expires_at > '-infinity')"
+	" AND hold_expires_at > '-infinity')," \
+	" (SELECT min(ended_at) FROM (SELECT " OFFER_ENDS_AT " AS ended_at" \
+	" FROM booking.appointments a WHERE a.status = 'pending'" \
+	" AND a.hold_expires_at > $1" \
+	" AND a.hold_expires_at <= $1 + " LONGEST_GRACE ") o" \
+	" WHERE ended_at <= $1 AND ended_at > '-infinity')))"
 
 static OwnerQuery delays_query = {
 	.sql = "SELECT " OLDEST_EXPIRED_HOLD ", (SELECT max(created_at) - $1"
@@ -75,12 +86,15 @@ static OwnerQuery figures_query = {
 	" AND a.starts_at >= $1 AND a.starts_at < $1 + interval '24 hours') a"
 	" ON a.status = s GROUP BY s"
 	" UNION ALL SELECT 'holds_open', NULL, "
-	COUNT_UP_TO_100000("booking.appointments"
-					   " WHERE status = 'pending' AND hold_expires_at > $1"
-					   " AND NOT is_request")
+	COUNT_UP_TO_100000("booking.appointments a WHERE a.status = 'pending'"
+					   " AND a.hold_expires_at > $1"
+					   " AND NOT a.is_request"
+					   " AND coalesce(" OFFER_ENDS_AT " > $1, true)")
 	" UNION ALL SELECT 'holds_expired', NULL, "
-	COUNT_UP_TO_100000("booking.appointments"
-					   " WHERE status = 'pending' AND hold_expires_at <= $1")
+	COUNT_UP_TO_100000("booking.appointments a WHERE a.status = 'pending'"
+					   " AND a.hold_expires_at <= $1 + " LONGEST_GRACE
+					   " AND (a.hold_expires_at <= $1 OR "
+					   OFFER_ENDS_AT " <= $1)")
 	" UNION ALL SELECT 'oldest_expired_hold_seconds', NULL,"
 	" coalesce(extract(epoch FROM " OLDEST_EXPIRED_HOLD ")::float8, 0)"
 	" UNION ALL SELECT 'waitlist_waiting', NULL, "

@@ -114,8 +114,13 @@ MEASURED_FUNCTION(booking_active_barbers, OP_ACTIVE_BARBERS)
 #define ENDS_AT \
 	"greatest(a.ends_at, (SELECT max(p.ends_at) FROM booking.appointments p" \
 	" WHERE p.part_of = a.id AND p.status = a.status))"
+/* Until when the customer may confirm: an offer's end, not its grace */
+#define HOLD_EXPIRES_AT \
+	"CASE WHEN a.hold_expires_at IS NOT NULL THEN least(a.hold_expires_at," \
+	" (SELECT min(w.offer_ends_at) FROM booking.waitlist w" \
+	" WHERE w.appointment_id = a.id AND w.status = 'served')) END"
 #define USER_APPOINTMENTS \
-	"SELECT a.id, a.starts_at, " ENDS_AT ", a.status, a.hold_expires_at," \
+	"SELECT a.id, a.starts_at, " ENDS_AT ", a.status, " HOLD_EXPIRES_AT "," \
 	" a.price_cents, h.currency::text, a.version, b.id, b.name, s.id, s.name," \
 	" h.id, h.name, h.time_zone" \
 	" FROM booking.appointments a" \
@@ -127,7 +132,7 @@ MEASURED_FUNCTION(booking_active_barbers, OP_ACTIVE_BARBERS)
 
 #define IS_UPCOMING \
 	"(a.status IN ('pending', 'confirmed', 'checked_in') AND " ENDS_AT " > $2" \
-	" AND (a.hold_expires_at IS NULL OR a.hold_expires_at > $2))"
+	" AND (a.hold_expires_at IS NULL OR " HOLD_EXPIRES_AT " > $2))"
 
 static OwnerQuery upcoming_query = {
 	.sql = USER_APPOINTMENTS " AND " IS_UPCOMING " ORDER BY a.starts_at, a.id",

@@ -264,6 +264,9 @@ compile_shop(HeapTuple row, TupleDesc desc, void *state)
 	shop->waitlist_hold_minutes = int4_between(row, desc, SHOPS,
 											   SHOP_WAITLIST_HOLD_MINUTES, 0,
 											   1, 7 * MINUTES_PER_DAY);
+	shop->waitlist_grace_minutes = int4_between(row, desc, SHOPS,
+												SHOP_WAITLIST_GRACE_MINUTES, 0,
+												0, MINUTES_PER_DAY);
 	shop->answer_within_minutes = int4_between(row, desc, SHOPS,
 											   SHOP_ANSWER_WITHIN, 0,
 											   1, MINUTES_PER_YEAR);

@@ -3,6 +3,11 @@
  * waiting.c
  *	  The SQL-callable writes of the waitlist, and of holds that ran out.
  *
+ * expire_holds() is also who serves the waitlist for time that no function of
+ * ours has freed: for each barber whom somebody waits for, it looks once at
+ * what can be had within their wishes.  Where that is nothing, the line is not
+ * read.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -200,64 +205,57 @@ MEASURED_FUNCTION(booking_leave_waitlist, OP_LEAVE_WAITLIST)
 
 /* ---- holds that ran out ---- */
 
-/* All parts of a hold, or none: somebody may have locked some of them */
+/*
+ * All parts of a hold, or none: somebody may have locked some of them.  The
+ * offers in "ended" still occupy their time, for the next in line.
+ */
 static OwnerQuery expire_query = {
-	.sql = "WITH locked AS (SELECT id, coalesce(part_of, id) AS head_id"
+	.sql = "WITH ended AS MATERIALIZED (SELECT a.id"
+	" FROM booking.appointments a"
+	" WHERE a.status = 'pending' AND a.hold_expires_at > $1"
+	" AND a.hold_expires_at <= $1 + " LONGEST_GRACE
+	" AND (SELECT min(w.offer_ends_at) FROM booking.waitlist w"
+	" WHERE w.appointment_id = a.id AND w.status = 'served') <= $1),"
+	" locked AS (SELECT id, coalesce(part_of, id) AS head_id"
 	" FROM booking.appointments"
-	" WHERE status = 'pending' AND hold_expires_at <= $1"
+	" WHERE status = 'pending' AND hold_expires_at <= $1 + " LONGEST_GRACE
+	" AND (hold_expires_at <= $1"
+	" OR coalesce(part_of, id) IN (SELECT id FROM ended))"
 	" ORDER BY id FOR NO KEY UPDATE SKIP LOCKED),"
 	" due AS (SELECT l.id FROM locked l WHERE NOT EXISTS"
 	" (SELECT FROM booking.appointments p"
 	" WHERE (p.id = l.head_id OR p.part_of = l.head_id)"
-	" AND p.status = 'pending' AND p.hold_expires_at <= $1"
+	" AND p.status = 'pending' AND (p.hold_expires_at <= $1"
+	" OR l.head_id IN (SELECT id FROM ended))"
 	" AND p.id NOT IN (SELECT id FROM locked)))"
 	" UPDATE booking.appointments a SET status = 'expired'"
 	" FROM due WHERE a.id = due.id"
-	" RETURNING (SELECT b.shop_id FROM booking.barbers b"
-	" WHERE b.id = a.barber_id),"
-	" a.barber_id, a.busy_from, a.busy_until, a.part_of IS NULL",
+	" RETURNING a.part_of IS NULL",
 	.nargs = 1,
 	.argtypes = {TIMESTAMPTZOID}
 };
 
-typedef struct Expired
-{
-	int64		shop_id;
-	int64		barber_id;
-	Span		busy;
-	bool		is_head;
-} Expired;
-
 /*
- * Marks the holds that ran out and reads what they are.
+ * Marks the holds that ran out, and returns how many appointments they were.
  */
-static Expired *
-expire(int *count)
+static int
+expire(void)
 {
-	MemoryContext caller = CurrentMemoryContext;
 	Datum		values[] = {TimestampTzGetDatum(booking_now())};
-	Expired    *expired;
+	int			head_count = 0;
+	int			count;
+	bool		isnull;
 
 	SPI_connect();
-	*count = run_owner_query(&expire_query, values, NULL, false);
-	expired = MemoryContextAllocHuge(caller,
-									 Max(*count, 1) * sizeof(Expired));
-	for (int i = 0; i < *count; i++)
+	count = run_owner_query(&expire_query, values, NULL, false);
+	for (int i = 0; i < count; i++)
 	{
-		HeapTuple	row = SPI_tuptable->vals[i];
-		TupleDesc	desc = SPI_tuptable->tupdesc;
-		bool		isnull;
-
-#define VALUE(column) SPI_getbinval(row, desc, (column), &isnull)
-		expired[i].shop_id = DatumGetInt64(VALUE(1));
-		expired[i].barber_id = DatumGetInt64(VALUE(2));
-		expired[i].busy.from = DatumGetTimestampTz(VALUE(3));
-		expired[i].busy.until = DatumGetTimestampTz(VALUE(4));
-		expired[i].is_head = DatumGetBool(VALUE(5));
-#undef VALUE
+		if (DatumGetBool(SPI_getbinval(SPI_tuptable->vals[i],
+									   SPI_tuptable->tupdesc, 1, &isnull)))
+			head_count++;
 	}
 	SPI_finish();
-	return expired;
+	return head_count;
 }
 
 /* Wishes that nothing can fulfil any more */
@@ -279,28 +277,125 @@ expire_wishes(void)
 	SPI_finish();
 }
 
+/* ---- whatever can be had ---- */
+
+/*
+ * What somebody waits for, with whom and when; barbers by who has waited for
+ * them the longest.
+ */
+static OwnerQuery wanted_query = {
+	.sql = "SELECT barber_id, service_id, earliest, latest"
+	" FROM (SELECT o.barber_id, l.service_id, min(l.earliest) AS earliest,"
+	" max(l.latest) AS latest,"
+	" min(min(l.first_id)) OVER (PARTITION BY o.barber_id) AS first_id"
+	" FROM (SELECT service_id, barber_id, min(earliest) AS earliest,"
+	" max(latest) AS latest, min(id) AS first_id FROM booking.waitlist"
+	" WHERE status = 'waiting' AND latest > $1"
+	" GROUP BY service_id, barber_id) l"
+	" JOIN booking.barber_services o ON o.service_id = l.service_id"
+	" AND o.barber_id = coalesce(l.barber_id, o.barber_id)"
+	" GROUP BY o.barber_id, l.service_id) w"
+	" ORDER BY first_id, barber_id, service_id",
+	.nargs = 1,
+	.argtypes = {TIMESTAMPTZOID}
+};
+
+typedef struct WantedList
+{
+	Wanted	   *wanted;
+	int64	   *barber_ids;
+	int			count;
+} WantedList;
+
+static void
+find_wanted(WantedList *list)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Datum		values[] = {TimestampTzGetDatum(booking_now())};
+
+	SPI_connect();
+	list->count = run_owner_query(&wanted_query, values, NULL, false);
+	list->wanted = MemoryContextAllocHuge(caller, Max(list->count, 1) *
+										  sizeof(Wanted));
+	list->barber_ids = MemoryContextAllocHuge(caller, Max(list->count, 1) *
+											  sizeof(int64));
+	for (int i = 0; i < list->count; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		bool		isnull;
+
+#define VALUE(column) SPI_getbinval(row, desc, (column), &isnull)
+		list->barber_ids[i] = DatumGetInt64(VALUE(1));
+		list->wanted[i].service_id = DatumGetInt64(VALUE(2));
+		list->wanted[i].earliest = DatumGetTimestampTz(VALUE(3));
+		list->wanted[i].latest = DatumGetTimestampTz(VALUE(4));
+#undef VALUE
+	}
+	SPI_finish();
+}
+
+typedef struct BarbersLines
+{
+	int64		barber_id;
+	const Wanted *wanted;
+	int			count;
+} BarbersLines;
+
+static bool
+serve_lines_of_barber(void *arg)
+{
+	const BarbersLines *lines = arg;
+
+	serve_barber(lines->barber_id, lines->wanted, lines->count);
+	return true;
+}
+
+/*
+ * Gives whatever can be had to those who wait for it, however it became free:
+ * by a row that somebody changed or deleted by hand, by longer hours, by more
+ * seats.  A shop whose configuration is broken does not keep others from it.
+ */
+static void
+serve_everybody(void)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext per_barber = AllocSetContextCreate(caller,
+													 "booking waitlist",
+													 ALLOCSET_DEFAULT_SIZES);
+	WantedList	list;
+	BarbersLines lines;
+	int			end;
+
+	find_wanted(&list);
+	MemoryContextSwitchTo(per_barber);
+	for (int i = 0; i < list.count; i = end)
+	{
+		CHECK_FOR_INTERRUPTS();
+		for (end = i; end < list.count &&
+			 list.barber_ids[end] == list.barber_ids[i]; end++)
+			 /* the barber's lines are served as one */ ;
+		lines = (BarbersLines) {
+			list.barber_ids[i], &list.wanted[i], end - i
+		};
+		attempt_or_warn(serve_lines_of_barber, &lines, "barber",
+						lines.barber_id);
+		MemoryContextReset(per_barber);
+	}
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(per_barber);
+}
+
 /*
  * expire_holds()
  */
 MEASURED_FUNCTION(booking_expire_holds, OP_EXPIRE_HOLDS)
 {
-	Expired    *expired;
 	int			count;
-	int			head_count = 0;
 
 	PreventCommandIfReadOnly("expire_holds()");
-	expired = expire(&count);
-	for (int i = 0; i < count; i++)
-	{
-		Expired    *row = &expired[i];
-
-		CHECK_FOR_INTERRUPTS();
-		if (row->is_head)
-			head_count++;
-		if (row->busy.until > booking_now())
-			serve_waitlist(row->shop_id, row->barber_id,
-						   &(SpanList) {&row->busy, 1, 1});
-	}
+	count = expire();
 	expire_wishes();
-	PG_RETURN_INT32(head_count);
+	serve_everybody();
+	PG_RETURN_INT32(count);
 }

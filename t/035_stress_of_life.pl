@@ -64,6 +64,7 @@ BEGIN
 		SELECT a.id FROM booking.waitlist w JOIN booking.appointments a ON a.id = w.appointment_id
 		WHERE w.user_id = NEW.user_id AND w.id <> NEW.id
 		AND a.status = 'pending' AND a.hold_expires_at > statement_timestamp()
+		AND w.offer_ends_at > statement_timestamp()
 		AND current_setting('transaction_isolation') = 'read committed' LIMIT 1));
 	RETURN NULL;
 END
@@ -191,13 +192,13 @@ WHERE h.service_id NOT IN (3, 6) AND p.status <> 'cancelled'},
 		at_once => 1,
 		finds => q{
 SELECT w.user_id FROM booking.waitlist w JOIN booking.appointments a ON a.id = w.appointment_id
-WHERE a.status = 'pending' AND a.hold_expires_at > clock_timestamp()
+WHERE a.status = 'pending' AND a.hold_expires_at > clock_timestamp() AND w.offer_ends_at > clock_timestamp()
 GROUP BY w.user_id HAVING count(*) > 1
 UNION ALL SELECT entry FROM stress.served WHERE open_offer IS NOT NULL},
 		break => rows_of([ 1, 1, 8, '10:00', 30 ], [ 1, 1, 8, '11:00', 30 ]) . q{
 UPDATE booking.appointments SET status = 'pending', hold_expires_at = 'infinity' WHERE starts_at > '2100-01-01';
-INSERT INTO booking.waitlist (user_id, service_id, earliest, latest, status, appointment_id)
-SELECT 8, 1, starts_at, ends_at, 'served', id FROM booking.appointments WHERE starts_at > '2100-01-01'},
+INSERT INTO booking.waitlist (user_id, service_id, earliest, latest, status, appointment_id, offer_ends_at)
+SELECT 8, 1, starts_at, ends_at, 'served', id, 'infinity' FROM booking.appointments WHERE starts_at > '2100-01-01'},
 	},
 	{
 		promise => 'no waitlist entry is served twice, and no offer is made to two',
@@ -552,6 +553,13 @@ my %lapses = (
 		  . " JOIN booking.waitlist w ON w.appointment_id = a.id WHERE a.status = 'pending' AND a.hold_expires_at > now() + interval '1 second'"
 		  . " AND w.id % 2 = 0 ORDER BY a.id LIMIT 1);\n"
 		  . count_rows('UPDATE of an offer') . nap();
+	},
+	# and of some of the others only the deadline: their time is kept for the next in line
+	'UPDATE of a deadline' => sub {
+		return "UPDATE booking.waitlist SET offer_ends_at = now() + interval '10 ms' WHERE id = (SELECT w.id FROM booking.waitlist w"
+		  . " JOIN booking.appointments a ON a.id = w.appointment_id WHERE a.status = 'pending' AND w.offer_ends_at > now() + interval '1 second'"
+		  . " AND w.id % 4 = 1 ORDER BY w.id LIMIT 1);\n"
+		  . count_rows('UPDATE of a deadline') . nap();
 	});
 
 # ---------------------------------------------------------------------------

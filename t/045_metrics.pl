@@ -41,6 +41,11 @@ INSERT INTO booking.appointments (barber_id, service_id, starts_at, ends_at, sta
 SELECT 2, 1, now() + d * interval '1 day', now() + d * interval '1 day' + interval '30 min', 'pending', now() + m * interval '1 minute'
 FROM (VALUES (2, 60), (3, 60), (4, -2)) v (d, m);
 SELECT booking.join_waitlist(1, 1, now() + interval '5 days', now() + interval '6 days');
+-- one that was an offer of the waitlist, until a minute ago, and is kept for the next in line
+INSERT INTO booking.appointments (id, barber_id, service_id, user_id, starts_at, ends_at, status, hold_expires_at)
+VALUES (100, 2, 1, 1, now() + interval '5 days', now() + interval '5 days 30 min', 'pending', now() + interval '60 minutes');
+INSERT INTO booking.waitlist (user_id, service_id, earliest, latest, status, appointment_id, offer_ends_at)
+VALUES (1, 1, now() + interval '5 days', now() + interval '6 days', 'served', 100, now() - interval '1 minute');
 });
 
 # ---------------------------------------------------------------------------
@@ -92,7 +97,7 @@ has(\@lines,
 	'sample booking_appointments {"status": "cancelled"} 1.0',
 	'sample booking_appointments {"status": "completed"} 0.0',
 	'sample booking_holds_open {} 2.0',
-	'sample booking_holds_expired {} 1.0',
+	'sample booking_holds_expired {} 2.0',
 	'sample booking_waitlist_waiting {} 1.0',
 	'family booking_oldest_expired_hold_seconds gauge seconds');
 my ($oldest) = map { /^sample booking_oldest_expired_hold_seconds \{\} (\S+)/ } @lines;

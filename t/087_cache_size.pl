@@ -154,7 +154,7 @@ VALUES (1001, 100002, 2, '2026-12-01 09:00+00', '2026-12-01 10:00+00')});
 	q{SELECT string_agg(to_char(starts_at, 'HH24'), ' ' ORDER BY starts_at) FROM booking.available_slots(2, '2026-12-01', NULL, 100001, 1001)});
 is("@got", '09 10', 'an appointment of another barber to be moved');
 
-my @files = qw(010_install 040_dst 110_book 180_status_changes 200_any_barber 205_visits 210_series 215_waitlist 220_limits 222_groups
+my @files = qw(010_install 040_dst 110_book 180_status_changes 200_any_barber 205_visits 210_series 215_waitlist 216_waitlist_life 220_limits 222_groups
 	224_steps 240_risk 250_available_visits 310_business_metrics);
 {
 	local $ENV{PGOPTIONS} = '-c booking.cache_size=0';
