@@ -209,7 +209,7 @@ ROLLBACK TO s;
 CREATE VIEW test.view AS SELECT * FROM booking.appointments;
 CREATE TABLE test.parted (id bigint, status text) PARTITION BY LIST (id);
 CREATE TABLE test.part PARTITION OF test.parted DEFAULT;
-CREATE TABLE test.child () INHERITS (booking.appointments);
+CREATE TABLE test.child (LIKE booking.appointments);
 SELECT v.f, v.kind, test.brief(format('DO $d$ BEGIN CREATE TRIGGER t %s EXECUTE FUNCTION booking.%s; %s; SET CONSTRAINTS ALL IMMEDIATE; END $d$', v.kind, v.f, v.statement)) FROM (VALUES
 	('book_slot()', 'AFTER INSERT ON booking.users', 'NULL'), ('expire_holds()', 'AFTER INSERT ON booking.users', 'NULL'), ('setup()', 'AFTER INSERT ON booking.users', 'NULL'),
 	('guard_before()', 'INSTEAD OF INSERT ON test.view FOR EACH ROW', 'INSERT INTO test.view (id) VALUES (1)'),

@@ -497,8 +497,6 @@ typedef struct Shop
 	bool		prevent_user_overlap;
 	Overrides	overrides;
 	SpanList	time_off;
-	int64	   *blocked_ids;	/* users it takes no bookings of, ascending */
-	int			blocked_count;
 } Shop;
 
 /* A row of barber_services, as one barber's list has it */
@@ -558,7 +556,7 @@ extern Schedule *schedule_begin(void);
 extern Shop *schedule_shop(Schedule *schedule, int64 shop_id);
 extern Barber *schedule_barber(Schedule *schedule, int64 barber_id);
 extern Service *schedule_service(Schedule *schedule, int64 service_id);
-extern bool shop_blocks(const Shop *shop, int64 user_id);
+extern bool schedule_blocks(Schedule *schedule, int64 shop_id, int64 user_id);
 
 /* ---- hours.c: when a barber works ---- */
 
@@ -822,7 +820,7 @@ typedef struct DayCounts
 	int		   *counts;
 } DayCounts;
 
-extern bool check_welcome(const Shop *shop, int64 user_id,
+extern bool check_welcome(Schedule *schedule, int64 shop_id, int64 user_id,
 						  Refusal *refusal);
 extern bool find_offer(Schedule *schedule, int64 barber_id, int64 service_id,
 					   Offer *offer, Refusal *refusal);
@@ -1005,6 +1003,7 @@ typedef struct ResultSet
 	TupleDesc	desc;
 } ResultSet;
 
+extern void require_row_types(void);
 extern void result_begin(FunctionCallInfo fcinfo, ResultSet *result);
 extern void result_put_fixed(ResultSet *result, const Datum *model_values,
 							 const void *rows, Size row_size, int count,

@@ -32,6 +32,7 @@
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_opclass.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
@@ -43,9 +44,11 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
+#include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/ruleutils.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
@@ -126,6 +129,7 @@ typedef struct IndexName
 	int			column_count;
 	int			columns[4];
 	IndexedRows rows;
+	bool		is_unique;		/* at once, NULLs being equal */
 	bool		is_whole_key;	/* there are no more key columns */
 } IndexName;
 
@@ -150,7 +154,8 @@ static const IndexName index_names[INDEX_COUNT] = {
 	APPOINTMENTS, 2, 2, {APPT_BARBER_ID, APPT_STARTS_AT}, EVERY_ROW},
 	[IDEMPOTENCY_INDEX] = {"idx_appointments_idempotency_key",
 		APPOINTMENTS, 3, 3,
-	{APPT_IDEMPOTENCY_KEY, APPT_KEY_SHOP_ID, APPT_KEY_USER_ID}, KEYED_ROWS},
+	{APPT_IDEMPOTENCY_KEY, APPT_KEY_SHOP_ID, APPT_KEY_USER_ID}, KEYED_ROWS,
+	true},
 	[USER_STATUS_INDEX] = {"idx_appointments_user_status",
 	APPOINTMENTS, 2, 2, {APPT_USER_ID, APPT_STATUS}, EVERY_ROW},
 };
@@ -402,14 +407,44 @@ static const struct
 {
 	const char *name;
 	const char *promise;
+	const char *expression;		/* as the server prints it */
 }			trusted_checks[] = {
-	{"appointments_busy", "no busy time is longer than two days"},
-	{"appointments_hold", "a live row that is not pending has no hold_expires_at"}
+	{"appointments_busy", "no busy time is longer than two days",
+	"((busy_from <= starts_at) AND (ends_at <= busy_until)"
+	" AND ((busy_until - busy_from) <= '2 days'::interval))"},
+	{"appointments_hold", "a live row that is not pending has no hold_expires_at",
+	"((hold_expires_at IS NULL) OR (status = ANY"
+	" (ARRAY['pending'::text, 'cancelled'::text, 'expired'::text])))"}
 };
 
+/*
+ * Whether a CHECK says just that.  It is printed with the names and the style of
+ * intervals that every session has, whatever the caller's are.
+ */
 static bool
-has_check(TupleDesc desc, const char *name)
+check_says(Relation rel, const ConstrCheck *check, const char *expression)
 {
+	int			level = NewGUCNestLevel();
+	char	   *printed;
+
+	(void) set_config_option("search_path", "pg_catalog, pg_temp",
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+							 true, 0, false);
+	(void) set_config_option("intervalstyle", "postgres", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	printed =
+		deparse_expression(stringToNode(check->ccbin),
+						   deparse_context_for(RelationGetRelationName(rel),
+											   RelationGetRelid(rel)),
+						   false, false);
+	AtEOXact_GUC(true, level);
+	return strcmp(printed, expression) == 0;
+}
+
+static bool
+has_check(Relation rel, const char *name, const char *expression)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
 	int			count = desc->constr != NULL ? desc->constr->num_check : 0;
 
 	for (int i = 0; i < count; i++)
@@ -417,19 +452,20 @@ has_check(TupleDesc desc, const char *name)
 		ConstrCheck *check = &desc->constr->check[i];
 
 		if (strcmp(check->ccname, name) == 0)
-			return check->ccvalid && booking_is_enforced(check);
+			return check->ccvalid && booking_is_enforced(check) &&
+				check_says(rel, check, expression);
 	}
 	return false;
 }
 
 static void
-require_checks(TupleDesc desc)
+require_checks(Relation rel)
 {
 	for (int c = 0; c < (int) lengthof(trusted_checks); c++)
 	{
 		const char *name = trusted_checks[c].name;
 
-		if (!has_check(desc, name))
+		if (!has_check(rel, name, trusted_checks[c].expression))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
 					 errmsg("table %s.appointments has no valid constraint \"%s\"",
@@ -600,6 +636,17 @@ is_btree(Oid indexid)
 }
 
 /*
+ * Whether an index lets no two rows have the same values in its columns, be it
+ * only for a moment.
+ */
+static bool
+keeps_apart(Form_pg_index form, int column_count)
+{
+	return form->indisunique && form->indimmediate &&
+		form->indnullsnotdistinct && form->indnkeyatts == column_count;
+}
+
+/*
  * Whether an index of pg_index is a valid one, as its description says.
  */
 static bool
@@ -608,6 +655,7 @@ index_fits(HeapTuple tuple, const IndexName *name, const TableInfo *info)
 	Form_pg_index form = (Form_pg_index) GETSTRUCT(tuple);
 
 	if (form->indrelid != info->relid || !form->indisvalid ||
+		(name->is_unique && !keeps_apart(form, name->key_count)) ||
 		form->indnkeyatts < name->key_count ||
 		form->indnatts < name->column_count ||
 		(name->is_whole_key && form->indnkeyatts > name->key_count) ||
@@ -717,6 +765,24 @@ catalog_freeze(bool is_frozen)
 }
 
 /*
+ * SQL would read the rows of a child table, for which no trigger of ours fires.
+ */
+static void
+refuse_children(TableId table, Relation rel)
+{
+	if (!rel->rd_rel->relhassubclass ||
+		find_inheritance_children(RelationGetRelid(rel), NoLock) == NIL)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("table %s.%s has child tables", BOOKING_SCHEMA,
+					table_names[table].name),
+			 errdetail("The booking functions work on the rows of the table itself."),
+			 errhint("ALTER TABLE the child NO INHERIT %s.%s.", BOOKING_SCHEMA,
+					 table_names[table].name)));
+}
+
+/*
  * Notes the table that has the name before it is locked, so that a message about
  * it which comes with the lock counts.  False: it was dropped meanwhile.
  */
@@ -732,11 +798,12 @@ look_up(TableId table)
 	rel = try_relation_open(relid, AccessShareLock);
 	if (rel == NULL)
 		return false;
+	refuse_children(table, rel);
 	find_columns(table, info, RelationGetDescr(rel));
 	find_key(table, info, rel);
 	find_indexes(table);
 	if (table == APPOINTMENTS)
-		require_checks(RelationGetDescr(rel));
+		require_checks(rel);
 	table_close(rel, AccessShareLock);
 	known_generations[table] = generation;
 	return true;
@@ -747,6 +814,16 @@ is_current(TableId table)
 {
 	return known_generations[table] == table_generations[table] ||
 		(frozen && known_generations[table] != 0);
+}
+
+static bool
+is_same_table(const TableInfo *a, const TableInfo *b)
+{
+	return a->relid == b->relid &&
+		a->primary_key.relid == b->primary_key.relid &&
+		a->primary_key.since == b->primary_key.since &&
+		a->id_sequence == b->id_sequence &&
+		memcmp(a->columns, b->columns, sizeof(a->columns)) == 0;
 }
 
 /*
@@ -768,8 +845,7 @@ look_up_until_settled(TableId table)
 		memcpy(&previous_table, &tables[table], sizeof(previous_table));
 		memcpy(previous_indexes, indexes, sizeof(indexes));
 		settled = look_up(table) &&
-			memcmp(&previous_table, &tables[table],
-				   sizeof(previous_table)) == 0 &&
+			is_same_table(&previous_table, &tables[table]) &&
 			memcmp(previous_indexes, indexes, sizeof(indexes)) == 0;
 	}
 }

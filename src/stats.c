@@ -350,6 +350,7 @@ run_call(void *arg)
 {
 	SqlCall    *call = arg;
 
+	require_row_types();
 	call->result = call->function(call->fcinfo);
 	if (innermost != NULL)
 		innermost->rows = count_rows(call->fcinfo);
