@@ -259,6 +259,33 @@ DELETE FROM kept;
 SELECT * FROM dropped;
 RESET ROLE;
 ROLLBACK TO temporary;
+-- So do triggers of tables whose foreign keys run as their owner, where nobody books.
+SET LOCAL ROLE regress_booking_front;
+CREATE TEMP TABLE seen (id int);
+GRANT ALL ON seen TO PUBLIC;
+RESET ROLE;
+CREATE TABLE shop_code.kept (id int PRIMARY KEY);
+CREATE TABLE shop_code.kept_part (id int REFERENCES shop_code.kept ON DELETE CASCADE);
+CREATE FUNCTION shop_code.keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO pg_temp.seen VALUES (OLD.id); RETURN OLD; END $$;
+CREATE TRIGGER keep BEFORE DELETE ON shop_code.kept_part FOR EACH ROW EXECUTE FUNCTION shop_code.keep();
+INSERT INTO shop_code.kept VALUES (1);
+INSERT INTO shop_code.kept_part VALUES (1);
+DELETE FROM shop_code.kept;
+SELECT * FROM seen;
+ROLLBACK TO temporary;
+-- A condition of the owner's on a trigger of the guard's is the owner's code, each time.
+DROP TRIGGER IF EXISTS audit_somewhere ON booking.appointments;
+CREATE FUNCTION shop_code.yes(bigint) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RETURN upper('x') = 'X'; END $$;
+DROP TRIGGER zz_guard_before ON booking.appointments;
+CREATE TRIGGER zz_guard_before BEFORE INSERT ON booking.appointments FOR EACH ROW WHEN (shop_code.yes(NEW.barber_id)) EXECUTE FUNCTION booking.guard_before();
+SET LOCAL ROLE regress_booking_front;
+SET LOCAL search_path = front, pg_catalog;
+SELECT status FROM booking.book_slot(11401, 11401, 11401, '2026-03-02 09:00Z');
+SELECT status FROM booking.book_slot(11401, 11401, 11401, '2026-03-02 10:00Z');
+RESET ROLE;
+RESET search_path;
+SELECT * FROM test.loot();
+ROLLBACK TO temporary;
 -- The owner's own temporary table is the owner's business.
 CREATE OR REPLACE FUNCTION shop_code.audit_somewhere() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

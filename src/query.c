@@ -26,14 +26,22 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/plancache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
 #include "booking.h"
 #include "compat.h"
 
-/* What become_owner() adds to the context, as the server's own checks do */
-#define OWNER_CONTEXT (SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS)
+/*
+ * What become_owner() adds to the security context: what the server's own checks
+ * of foreign keys add, and a bit that says it is us, which the server hands on
+ * and takes back with the others.
+ */
+#define SECURITY_BOOKING_OWNER 0x10000
+#define OWNER_CONTEXT \
+	(SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS | \
+	 SECURITY_BOOKING_OWNER)
 
 static ExecutorCheckPerms_hook_type next_check_permissions;
 
@@ -57,7 +65,7 @@ refuse_temporary(Oid relid, Oid userid)
 						NameStr(form->relname)),
 				 errdetail("Code that runs as role \"%s\" for a caller of the booking functions has come upon the caller's table.",
 						   GetUserNameFromId(userid, false)),
-				 errhint("Write the schema in front of the name of the table that is meant.")));
+				 errhint("If another table is meant, write its schema in front of its name; a caller's temporary tables cannot be used here.")));
 	ReleaseSysCache(tuple);
 }
 
@@ -69,7 +77,7 @@ check_permissions(BOOKING_CHECK_PERMS_PARAMETERS)
 	ListCell   *cell;
 
 	GetUserIdAndSecContext(&userid, &context);
-	if ((context & OWNER_CONTEXT) == OWNER_CONTEXT)
+	if ((context & SECURITY_BOOKING_OWNER) != 0)
 	{
 		foreach(cell, range_table)
 		{
@@ -158,8 +166,7 @@ name_arbiter(void *arg)
 {
 	const OwnerQuery *query = arg;
 
-	if (query->arbiter == NULL ||
-		geterrcode() != ERRCODE_INVALID_COLUMN_REFERENCE)
+	if (geterrcode() != ERRCODE_INVALID_COLUMN_REFERENCE)
 		return;
 	errcode(ERRCODE_UNDEFINED_OBJECT);
 	errmsg("index %s.%s is missing, invalid, or not as %s.setup() makes it",
@@ -168,18 +175,21 @@ name_arbiter(void *arg)
 	errhint("Drop it if it is there, then SELECT %s.setup().", BOOKING_SCHEMA);
 }
 
-static int
-execute(OwnerQuery *query, Datum *values, const char *nulls, bool read_only)
+/*
+ * Plans a query with an ON CONFLICT beforehand, so that no error of what it sets
+ * off is taken for one about the arbiter.
+ */
+static void
+find_arbiter(OwnerQuery *query)
 {
 	ErrorContextCallback callback = {
 		.callback = name_arbiter, .arg = query, .previous = error_context_stack
 	};
-	int			code;
 
 	error_context_stack = &callback;
-	code = SPI_execute_plan(query->plan, values, nulls, read_only, 0);
+	ReleaseCachedPlan(SPI_plan_get_cached_plan(query->plan),
+					  CurrentResourceOwner);
 	error_context_stack = callback.previous;
-	return code;
 }
 
 /*
@@ -200,7 +210,9 @@ run_owner_query(OwnerQuery *query, Datum *values, const char *nulls,
 	become_role(catalog_owner(), &saved);
 	if (query->plan == NULL)
 		prepare(query);
-	code = execute(query, values, nulls, read_only);
+	if (query->arbiter != NULL)
+		find_arbiter(query);
+	code = SPI_execute_plan(query->plan, values, nulls, read_only, 0);
 	if (code < 0)
 		elog(ERROR, "could not run \"%s\": %s", query->sql,
 			 SPI_result_code_string(code));

@@ -73,7 +73,7 @@ is_our_trigger(const Trigger *trigger)
 	const char *name = get_func_name(trigger->tgfoid);
 
 	return trigger->tgisinternal ||
-		(name != NULL && get_func_namespace(trigger->tgfoid) ==
+		(trigger->tgqual == NULL && name != NULL && get_func_namespace(trigger->tgfoid) ==
 		 get_namespace_oid(BOOKING_SCHEMA, true) &&
 		 (strcmp(name, "guard_before") == 0 ||
 		  strcmp(name, "guard_after") == 0));
