@@ -206,6 +206,7 @@ static OwnerQuery make_caller_query = {
 	.sql = "INSERT INTO booking.users (name, phone) VALUES ($2, $3)"
 	" ON CONFLICT (" DIGITS("phone") ") WHERE is_active AND email IS NULL"
 	" DO NOTHING RETURNING id",
+	.arbiter = "idx_users_phone_active",
 	.nargs = 3,
 	.argtypes = {TEXTOID, TEXTOID, TEXTOID}
 };
@@ -236,8 +237,9 @@ read_email(Datum argument)
 
 /*
  * Refuses a phone number that cannot be an address: E.164 has 3 to 15 digits,
- * and a plus sign before them, or none.  Whatever else there is, is
- * decoration.
+ * and a plus sign before them, or none.  Between them there may be what people
+ * write there; a letter, or a digit of another script, would be lost, and the
+ * number be another customer's.
  */
 static void
 check_phone(const char *phone)
@@ -251,12 +253,14 @@ check_phone(const char *phone)
 			digits++;
 		else if (*c == '+')
 			fits = fits && digits == 0 && strchr(c + 1, '+') == NULL;
+		else
+			fits = fits && strchr(" -./()", *c) != NULL;
 	}
 	if (!fits || digits < 3 || digits > 15)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("phone is not a number"),
-				 errdetail("The number of a customer without e-mail has 3 to 15 digits, after a plus sign or none."),
+				 errdetail("The number of a customer without e-mail has 3 to 15 digits, after a plus sign or none, with spaces, hyphens, dots, slashes and parentheses between them."),
 				 errhint("Pass it as +49 171 2345678, or pass the customer's e-mail address.")));
 }
 
@@ -281,7 +285,7 @@ read_address(FunctionCallInfo fcinfo, Datum *values, char *nulls)
 
 		nulls[i] = value != NULL ? ' ' : 'n';
 		values[i] = value != NULL ? CStringGetTextDatum(value) : (Datum) 0;
-		if (i == 2 && !has_email)
+		if (value != NULL && i == 2 && !has_email)
 			check_phone(value);
 	}
 	if (has_email)
