@@ -130,11 +130,12 @@ find_usual_rule(Schedule *schedule, int64 barber_id, int64 service_id,
  * said.
  */
 bool
-check_welcome(const Shop *shop, int64 user_id, Refusal *refusal)
+check_welcome(Schedule *schedule, int64 shop_id, int64 user_id,
+			  Refusal *refusal)
 {
-	return !shop_blocks(shop, user_id) ||
+	return !schedule_blocks(schedule, shop_id, user_id) ||
 		refuse(refusal, NOT_WELCOME, "Shop " INT64_FORMAT
-			   " takes no bookings of user " INT64_FORMAT ".", shop->id,
+			   " takes no bookings of user " INT64_FORMAT ".", shop_id,
 			   user_id);
 }
 

@@ -45,7 +45,7 @@ static Schedule kept_schedule;
 
 typedef enum EntryKind
 {
-	SHOP_ENTRY, BARBER_ENTRY, SERVICE_ENTRY
+	SHOP_ENTRY, BARBER_ENTRY, SERVICE_ENTRY, BLOCKLIST_ENTRY
 } EntryKind;
 
 /* What CHECKs of the tables are about */
@@ -295,31 +295,31 @@ add_blocked(HeapTuple row, TupleDesc desc, void *state)
 		int8_value(row, desc, BLOCKED_CUSTOMERS, BLOCKED_USER_ID, 0);
 }
 
-/*
- * The customers whom a shop has blocked.
- */
-static void
-read_blocked(Shop *shop, Snapshot snapshot)
+typedef struct Blocklist
 {
+	int64		shop_id;
+	int64	   *user_ids;		/* ascending */
+	int			count;
+} Blocklist;
+
+/*
+ * The customers whom a shop has blocked; an entry of their own, so that only who
+ * asks for them needs their table.
+ */
+static bool
+read_blocklist(Schedule *schedule, CacheDraft *draft, Snapshot snapshot)
+{
+	Blocklist  *list = draft->entry;
 	RowArray	array = {.row_size = sizeof(int64)};
 
-	scan_rows_by_key(BLOCKED_CUSTOMERS, shop->id, snapshot, add_blocked,
+	scan_rows_by_key(BLOCKED_CUSTOMERS, list->shop_id, snapshot, add_blocked,
 					 &array);
 	if (array.count > 1)
 		qsort(array.rows, array.count, array.row_size, compare_ids);
-	shop->blocked_ids = array.rows;
-	shop->blocked_count = array.count;
-}
-
-/*
- * Whether the shop takes no bookings of a user.
- */
-bool
-shop_blocks(const Shop *shop, int64 user_id)
-{
-	return shop->blocked_count > 0 &&
-		bsearch(&user_id, shop->blocked_ids, shop->blocked_count,
-				sizeof(int64), compare_ids) != NULL;
+	list->user_ids = array.rows;
+	list->count = array.count;
+	ENTRY_ARRAY(draft, Blocklist, user_ids, list->count, int64);
+	return true;
 }
 
 static bool
@@ -333,10 +333,8 @@ read_shop(Schedule *schedule, CacheDraft *draft, Snapshot snapshot)
 									 shop->id, snapshot);
 	scan_rows(TIME_OFF, OFF_SHOP_ID, shop->id, TIME_OFF_SHOP_INDEX, snapshot,
 			  add_time_off, &shop->time_off);
-	read_blocked(shop, snapshot);
 	ENTRY_ARRAY(draft, Shop, overrides.rows, shop->overrides.count, OverrideRow);
 	ENTRY_ARRAY(draft, Shop, time_off.spans, shop->time_off.count, Span);
-	ENTRY_ARRAY(draft, Shop, blocked_ids, shop->blocked_count, int64);
 	return true;
 }
 
@@ -714,6 +712,20 @@ schedule_service(Schedule *schedule, int64 service_id)
 {
 	return find_entry(schedule, SERVICE_ENTRY, service_id, sizeof(Service),
 					  read_service);
+}
+
+/*
+ * Whether a shop takes no bookings of a user.
+ */
+bool
+schedule_blocks(Schedule *schedule, int64 shop_id, int64 user_id)
+{
+	Blocklist  *list = find_entry(schedule, BLOCKLIST_ENTRY, shop_id,
+								  sizeof(Blocklist), read_blocklist);
+
+	return list->count > 0 &&
+		bsearch(&user_id, list->user_ids, list->count, sizeof(int64),
+				compare_ids) != NULL;
 }
 
 PG_FUNCTION_INFO_V1(booking_check_time_zone);
