@@ -405,7 +405,7 @@ SELECT pg_temp.rows_read('SELECT booking.cancel_appointment(216213)') < 20 AS th
 SELECT pg_temp.rows_read('SELECT booking.cancel_appointment(216111)') < 100 AS the_first;
 SELECT customer, barber, at, kept_until > offer_ends_at AS has_grace FROM pg_temp.line WHERE status = 'served';
 ROLLBACK TO sunday;
--- One for whom a trigger of the shop's raises an error, or drops the row, is passed over by expire_holds() with a warning; a cancellation would have that error.
+-- One for whom a trigger of the shop's raises an error, or drops the row, is passed over with a warning.
 CREATE FUNCTION pg_temp.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	IF NEW.user_id = 21601 THEN

@@ -65,6 +65,48 @@ read_wish(FunctionCallInfo fcinfo, Wish *wish)
 }
 
 /*
+ * Refuses a wish into which the service does not fit, however long it is waited
+ * for.
+ */
+static void
+require_room(const Wish *wish, int64 shortest_us)
+{
+	if (wish->earliest > wish->latest - shortest_us)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the wish is shorter than the service"),
+				 errdetail("It is from %s to %s, and the service takes "
+						   INT64_FORMAT " minutes.",
+						   instant_text(wish->earliest),
+						   instant_text(wish->latest),
+						   shortest_us / USECS_PER_MINUTE),
+				 errhint("The appointment begins at earliest or later, and ends by latest.")));
+}
+
+/*
+ * How long the service takes with whoever is quickest; false: nobody offers it.
+ */
+static bool
+find_shortest(Schedule *schedule, const Service *service, int64 *shortest_us)
+{
+	bool		is_offered = false;
+
+	for (int i = 0; i < service->barber_count; i++)
+	{
+		Offer		offer;
+		Refusal		refusal;
+
+		if (!find_offer(schedule, service->barber_ids[i], service->id, &offer,
+						&refusal))
+			continue;
+		*shortest_us = is_offered ?
+			Min(*shortest_us, offer.rule.duration_us) : offer.rule.duration_us;
+		is_offered = true;
+	}
+	return is_offered;
+}
+
+/*
  * Whether somebody could fulfil the wish at all.
  */
 static bool
@@ -72,27 +114,28 @@ check_wish(const Wish *wish, Refusal *refusal)
 {
 	Schedule   *schedule = schedule_begin();
 	Service    *service = schedule_service(schedule, wish->service_id);
-	Shop	   *shop = service == NULL ? NULL :
-		schedule_shop(schedule, service->shop_id);
 	Offer		offer;
+	int64		shortest_us;
 
 	if (!check_user(wish->user_id, refusal) ||
-		(shop != NULL && !check_welcome(shop, wish->user_id, refusal)))
+		(service != NULL && !check_welcome(schedule, service->shop_id,
+											wish->user_id, refusal)))
 		return false;
 	if (!wish->any_barber)
-		return find_offer(schedule, wish->barber_id, wish->service_id,
-						  &offer, refusal);
-	if (service == NULL)
+	{
+		if (!find_offer(schedule, wish->barber_id, wish->service_id, &offer,
+						refusal))
+			return false;
+		shortest_us = offer.rule.duration_us;
+	}
+	else if (service == NULL)
 		return refuse(refusal, NOT_FOUND, "There is no service " INT64_FORMAT
 					  ".", wish->service_id);
-	for (int i = 0; i < service->barber_count; i++)
-	{
-		if (find_offer(schedule, service->barber_ids[i], wish->service_id,
-					   &offer, refusal))
-			return true;
-	}
-	return refuse(refusal, NOT_OFFERED, "Nobody offers service "
-				  INT64_FORMAT ".", wish->service_id);
+	else if (!find_shortest(schedule, service, &shortest_us))
+		return refuse(refusal, NOT_OFFERED, "Nobody offers service "
+					  INT64_FORMAT ".", wish->service_id);
+	require_room(wish, shortest_us);
+	return true;
 }
 
 static OwnerQuery find_wish_query = {

@@ -174,7 +174,7 @@ find_starts_for_line(const Serving *serving, Line *line)
  * only one with this order, and answers all but the barber without a row.
  */
 #define MAY_FIT \
-	"(w.service_id, w.id) > ($1, $5) AND w.service_id <= $1" \
+	"w.service_id >= $1 AND w.service_id <= $1 AND w.id > $5" \
 	" AND w.status = 'waiting'" \
 	" AND (w.barber_id IS NULL OR w.barber_id = $2)" \
 	" AND w.earliest <= $3 AND w.latest >= $4"
@@ -526,19 +526,10 @@ try_to_serve(void *arg)
 }
 
 /*
- * An error of a trigger's is that of the call which frees the time, and takes it
- * back.  But expire_holds() goes on with the others: that entry would stand in
- * their way each time.
+ * Serves an entry, if its wish fits.  An error that a trigger or a CHECK raises
+ * about this customer's row is a warning: it is not the fault of the call which
+ * frees the time, and the others in line are served.
  */
-static bool
-attempt_to_serve(Candidate *candidate)
-{
-	return candidate->serving->freed != NULL ?
-		attempt(try_to_serve, candidate) :
-		attempt_or_warn(try_to_serve, candidate, "waitlist entry",
-						candidate->entry->id);
-}
-
 static void
 serve_entry(Serving *serving, const Line *line, const Entry *entry)
 {
@@ -549,7 +540,8 @@ serve_entry(Serving *serving, const Line *line, const Entry *entry)
 		line->starts.starts[first].at > entry->latest - line->duration_us)
 		return;
 	/* asked again under the user's lock */
-	if (is_eligible(entry->user_id) && attempt_to_serve(&candidate))
+	if (is_eligible(entry->user_id) &&
+		attempt_or_warn(try_to_serve, &candidate, "waitlist entry", entry->id))
 		serving->served_count++;
 	else
 		serving->passed_count++;
