@@ -171,7 +171,7 @@ SELECT reason FROM booking.try_book_slot(17001, 17001, 17002, '2026-03-02 09:00Z
 -- Twice is as once.
 SELECT status, version FROM booking.confirm_appointment(:hold);
 -- What waits for the shop waits until it begins, if it must.
-SET booking.now = '2026-03-02 10:00Z';
+SET booking.now = '2026-03-02 09:59:59.999999Z';
 SELECT status, version FROM booking.confirm_appointment(:waits, 1);
 -- A version that is not there any more, an id that never was, no id.
 SELECT v.arguments, test.brief(format('SELECT booking.confirm_appointment(' || v.arguments || ')', :waits)) FROM (VALUES

@@ -21,6 +21,8 @@
 void *
 grow_array(void *rows, int *capacity, int needed, Size row_size)
 {
+	if (rows != NULL && needed <= *capacity)
+		return rows;
 	*capacity = Max(Max(needed, 16), *capacity * 2);
 	if (rows == NULL)
 		return palloc_extended(*capacity * row_size, MCXT_ALLOC_HUGE);

@@ -130,8 +130,11 @@ has_time(const MoveItem *item, const Customer *customer,
 		 TimestampTz starts_at)
 {
 	const SpanList *elsewhere = &customer->elsewhere;
-	int			i = spans_first_ending_after(elsewhere, starts_at);
+	int			i;
 
+	if (elsewhere->count == 0)
+		return true;
+	i = spans_first_ending_after(elsewhere, starts_at);
 	return i == elsewhere->count ||
 		elsewhere->spans[i].from >= starts_at + item->offer.rule.duration_us;
 }
@@ -304,7 +307,7 @@ find_starts_of_visit(const Move *move, BusyReader *reader,
 {
 	ItemPlan	   *plans = palloc0(move->count * sizeof(ItemPlan));
 	Zone	   *zone = &move->named->offer.barber->shop->zone;
-	const ItemPlan *named = NULL;
+	const ItemPlan *named = &plans[move->named - move->items];
 	const ItemPlan *first;
 
 	result->count = 0;
@@ -313,8 +316,6 @@ find_starts_of_visit(const Move *move, BusyReader *reader,
 		CHECK_FOR_INTERRUPTS();
 		if (!read_plan(move, &move->items[i], reader, window, &plans[i]))
 			return;
-		if (&move->items[i] == move->named)
-			named = &plans[i];
 	}
 	first = first_plan(move, plans);
 	for (int i = 0; i < first->starts.count; i++)

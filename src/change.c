@@ -308,16 +308,18 @@ read_appointment(int64 id, Booked *booked, Refusal *refusal)
 /* ---- visits ---- */
 
 /*
- * The appointments that move with one of a visit: those that have its status
- * and are live and the caller's, itself among them, by id.
+ * The appointments that move with one of a visit: those that are pending or
+ * confirmed, live, and the caller's, itself among them, by id.
  */
 static OwnerQuery visit_query = {
 	.sql = "SELECT o.id, n.id"
 	" FROM booking.appointments n, booking.appointments o"
 	" WHERE n.id" EQUALS HEAD_ID " AND o.visit_id" EQUALS "n.visit_id"
 	" AND n.visit_id OPERATOR(pg_catalog.<>) 0"
-	" AND o.part_of IS NULL AND (o.id" EQUALS "n.id OR (o.status" EQUALS
-	"n.status AND (o.hold_expires_at IS NULL"
+	" AND o.part_of IS NULL AND (o.id" EQUALS "n.id OR (n.status" EQUALS
+	"ANY ('{pending,confirmed}'::pg_catalog.text[]) AND o.status" EQUALS
+	"ANY ('{pending,confirmed}'::pg_catalog.text[])"
+	" AND (o.hold_expires_at IS NULL"
 	" OR o.hold_expires_at OPERATOR(pg_catalog.>) $4)))"
 	" AND ($2 IS NULL OR o.user_id" EQUALS "$2)"
 	" AND ($3 IS NULL OR o.barber_id" EQUALS "ANY"
@@ -377,8 +379,9 @@ check_version(const Booked *booked, FunctionCallInfo fcinfo, int argno,
 }
 
 /*
- * Whether a customer may still give up the time.  A hold promises nothing;
- * what waits for the shop's word does, also where that has a deadline.
+ * Whether a customer may still give up the time.  A hold promises nothing, and
+ * nothing that has run out does; what waits for the shop's word does, also where
+ * that has a deadline.
  */
 bool
 check_window(const Booked *booked, Refusal *refusal)
@@ -387,6 +390,7 @@ check_window(const Booked *booked, Refusal *refusal)
 		booked->window_minutes * USECS_PER_MINUTE;
 
 	if ((booked->hold_expires_at != DT_NOEND && !booked->is_request) ||
+		booked->hold_expires_at <= booking_now() ||
 		booking_now() <= deadline)
 		return true;
 	return refuse(refusal, CANCELLATION_WINDOW_CLOSED, "Appointment "

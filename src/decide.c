@@ -72,6 +72,23 @@ is_continuation(const Request *request, int64 barber_id)
 }
 
 /*
+ * Whether a hold could still be confirmed: what begins now has begun, and then
+ * it takes staff.
+ */
+static bool
+check_hold_time(const Request *request, StartCheck *check, Refusal *refusal)
+{
+	if (!request->is_hold || request->starts_at > booking_now())
+		return true;
+	if ((request->overrides & OVERRIDE_NOTICE) == 0)
+		return refuse(refusal, NOTICE_TOO_SHORT,
+					  "What begins at %s cannot be held at that time.",
+					  instant_text(request->starts_at));
+	check->overrides_used |= OVERRIDE_NOTICE;
+	return true;
+}
+
+/*
  * Whether the rules allow the request with that barber, but for what the guard
  * judges.
  */
@@ -97,8 +114,10 @@ check_rules(Schedule *schedule, const Request *request, int64 barber_id,
 	}
 	if (!check_customer(request, refusal) ||
 		(!request->is_walk_in &&
-		 !check_welcome(offer->barber->shop, request->user_id, refusal)) ||
-		!check_start(offer, &check, refusal))
+		 !check_welcome(schedule, offer->barber->shop->id, request->user_id,
+						refusal)) ||
+		!check_start(offer, &check, refusal) ||
+		!check_hold_time(request, &check, refusal))
 		return false;
 	*overrides_used = check.overrides_used;
 	return true;
@@ -162,7 +181,8 @@ breaks_limits(Relation appointments, const Limits *limits)
 /*
  * Until when a request occupies its time: a hold for as long as was asked,
  * what waits for the shop's word for as long as the shop wants; DT_NOEND: for
- * good.  Neither outlasts its start, unless staff let it begin in the past.
+ * good.  Neither outlasts its start, unless that is not to come: a request for
+ * now takes staff who override the notice, and staff may hold what began.
  */
 static TimestampTz
 draft_expiry(const Request *request, const Offer *offer)
@@ -179,7 +199,7 @@ draft_expiry(const Request *request, const Offer *offer)
 		expires_at = now + shop->answer_within_minutes * USECS_PER_MINUTE;
 	else
 		return DT_NOEND;
-	return request->starts_at < now ? expires_at :
+	return request->starts_at <= now ? expires_at :
 		Min(expires_at, request->starts_at);
 }
 

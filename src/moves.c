@@ -6,7 +6,7 @@
  * An appointment that stays with its service takes its length, its buffers and
  * its parts along, which may be others than the service has by now: staff gave
  * it more time, or it was imported.  The other appointments of its visit that
- * share its status move by the same distance.  Those that begin when the visit
+ * are pending or confirmed move by the same distance.  Those that begin when the visit
  * does are asked for the grid; the others keep their distance.  Whether they
  * fit is asked by reschedule.c of rows that are locked, and by
  * available_moves.c of rows as a snapshot has them.
@@ -267,7 +267,7 @@ move_check_named(Move *move, int overrides, Refusal *refusal)
 }
 
 /*
- * Whether those that move with it may; their status is the same.
+ * Whether those that move with it may; list_visit() chose them by status.
  */
 bool
 move_check_others(Move *move, int overrides, Refusal *refusal)
@@ -357,13 +357,13 @@ take_time_along(const Booked *booked, SlotRule *rule)
  * within a shop nobody asks.
  */
 static bool
-may_enter(const MoveItem *item, Refusal *refusal)
+may_enter(Schedule *schedule, const MoveItem *item, Refusal *refusal)
 {
 	const Booked *booked = &item->booked;
 	const Shop *shop = item->offer.barber->shop;
 
 	return booked->is_walk_in || shop->id == booked->shop_id ||
-		check_welcome(shop, booked->user_id, refusal);
+		check_welcome(schedule, shop->id, booked->user_id, refusal);
 }
 
 /*
@@ -374,8 +374,12 @@ move_find_offer(Schedule *schedule, MoveItem *item, Refusal *refusal)
 {
 	if (!find_offer(schedule, item->barber_id, item->service_id, &item->offer,
 					refusal) ||
-		!may_enter(item, refusal))
+		!may_enter(schedule, item, refusal))
 		return false;
+	/* what runs out cannot begin now: it would be over at once */
+	if (item->booked.hold_expires_at != DT_NOEND)
+		item->offer.rule.earliest = Max(item->offer.rule.earliest,
+										booking_now() + 1);
 	if (keeps_time(schedule, item))
 		take_time_along(&item->booked, &item->offer.rule);
 	return true;

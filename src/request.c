@@ -17,7 +17,8 @@
  * with a space between them, and a newline.  The first three are ids, TIME is
  * in microseconds since 1970-01-01 00:00 UTC, OVERRIDES are in the order of
  * override_names, with commas between them.  GUEST is the length of the name
- * in bytes, a colon, and the name, in UTF-8.  What there is none of is "-".
+ * in bytes, a colon, and the name, in the database's encoding.  What there is
+ * none of is "-".
  * Of the text's SHA-256 the first 8 bytes, the highest first, are the hash.
  *
  *-------------------------------------------------------------------------
@@ -200,22 +201,19 @@ append_overrides(StringInfo form, int overrides)
 }
 
 /*
- * A name in UTF-8, so that its bytes do not depend on the database's encoding.
+ * A name as it is stored: some have no equivalent in another encoding.
  */
 static void
 append_name(StringInfo form, const char *name)
 {
-	char	   *utf8;
-
 	if (name == NULL)
 	{
 		appendStringInfoChar(form, '-');
 		return;
 	}
-	utf8 = pg_server_to_any(name, (int) strlen(name), PG_UTF8);
-	append_number(form, true, strlen(utf8));
+	append_number(form, true, (int64) strlen(name));
 	appendStringInfoChar(form, ':');
-	appendStringInfoString(form, utf8);
+	appendStringInfoString(form, name);
 }
 
 static void
@@ -360,7 +358,7 @@ still_stands(TupleTableSlot *row, Refusal *refusal)
 /*
  * Whether a stored appointment is the answer to this very request; if not,
  * idempotency_conflict, or hold_expired.  Of one that is another customer's by
- * now nothing is said.
+ * now nothing is said.  Whether a visit still stands, all of it says (visits.c).
  */
 bool
 is_same_request(const Request *request, TupleTableSlot *row,
@@ -374,7 +372,7 @@ is_same_request(const Request *request, TupleTableSlot *row,
 		(has_no_hash ?
 		 request->visit_id == 0 && has_same_values(request, row) :
 		 hash == request->hash))
-		return still_stands(row, refusal);
+		return request->visit_id != 0 || still_stands(row, refusal);
 	return refuse(refusal, IDEMPOTENCY_CONFLICT,
 				  "The key was used for another request.");
 }

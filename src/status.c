@@ -211,10 +211,9 @@ waits_for_shop(const Booked *booked)
 static bool
 check_guest(const Booked *booked, Refusal *refusal)
 {
-	Shop	   *shop = schedule_shop(schedule_begin(), booked->shop_id);
-
-	return booked->is_walk_in || shop == NULL ||
-		check_welcome(shop, booked->user_id, refusal);
+	return booked->is_walk_in ||
+		check_welcome(schedule_begin(), booked->shop_id, booked->user_id,
+					  refusal);
 }
 
 /*
@@ -227,7 +226,7 @@ check_confirmable(const Booked *booked, int overrides, Refusal *refusal)
 	if (!check_hold(booked, refusal))
 		return false;
 	if ((overrides & OVERRIDE_NOTICE) != 0 ||
-		booking_now() <= booked->starts_at)
+		booking_now() < booked->starts_at)
 		return true;
 	return refuse(refusal, booked->hold_expires_at != DT_NOEND &&
 				  !booked->is_request ? HOLD_EXPIRED : NOTICE_TOO_SHORT,

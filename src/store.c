@@ -383,7 +383,8 @@ claim_of_row(const Claim *asked, const Occupation *row, const IdList *own,
 		return false;
 	*claim = *asked;
 	claim->key = key;
-	occupation_occupant(row, own, key, &claim->occupant);
+	occupation_occupant(row, id_is_listed(&asked->occupant.own, row->id) ?
+						&asked->occupant.own : own, key, &claim->occupant);
 	if (row->service_id != asked->occupant.service_id)
 		claim->capacity = 0;
 	if (asked->limits != NULL)

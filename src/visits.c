@@ -17,6 +17,7 @@
 #include "access/tableam.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -326,6 +327,36 @@ static OwnerQuery visit_query = {
 	.argtypes = {INT8OID}
 };
 
+static OwnerQuery stands_query = {
+	.sql = "SELECT FROM booking.appointments WHERE visit_id = $1"
+	" AND part_of IS NULL AND status NOT IN ('cancelled', 'expired')"
+	" AND (status <> 'pending' OR coalesce(hold_expires_at > $2, true)) LIMIT 1",
+	.nargs = 2,
+	.argtypes = {INT8OID, TIMESTAMPTZOID}
+};
+
+/*
+ * Refuses to give a visit of which nothing is left for the answer to a request
+ * that is repeated.
+ */
+static void
+require_standing(Visit *visit)
+{
+	Datum		values[] = {
+		Int64GetDatum(visit->id), TimestampTzGetDatum(booking_now())
+	};
+	int			count;
+
+	SPI_connect();
+	count = run_owner_query(&stands_query, values, NULL, true);
+	SPI_finish();
+	if (count > 0)
+		return;
+	refuse(&visit->refusal, IDEMPOTENCY_CONFLICT,
+		   "Nothing of the key's visit stands any more.");
+	raise_refusal("booking", &visit->refusal);
+}
+
 /*
  * book_visit(user_id, items, idempotency_key, overrides).  The visit may be an
  * earlier run's, and that newer than the snapshot of a REPEATABLE READ
@@ -346,6 +377,8 @@ MEASURED_FUNCTION(booking_book_visit, OP_BOOK_VISIT)
 	table_close(rel, NoLock);
 	values[0] = Int64GetDatum(visit.id);
 	PushActiveSnapshot(GetLatestSnapshot());
+	if (visit.is_repeated)
+		require_standing(&visit);
 	owner_query_result(fcinfo, &visit_query, values, NULL);
 	PopActiveSnapshot();
 	return (Datum) 0;

@@ -139,7 +139,7 @@ SELECT * FROM booking.business_metrics(1, at(0)::date, at(0)::date + 6);
 			'book_series ok 1', 'book_slot notice_too_short 1', 'book_slot ok 1', 'book_slot slot_taken 1', 'book_visit ok 1',
 			'business_metrics ok 1', 'cancel_appointment ok 1', 'cancel_appointment version_conflict 1', 'check_in ok 1',
 			'check_slot not_found 1', 'check_slot off_grid 1', 'check_slot ok 1', 'complete_appointment ok 1',
-			'confirm_appointment invalid_transition 1', 'confirm_appointment ok 1', 'decline_appointment not_found 1',
+			'confirm_appointment ok 2', 'decline_appointment not_found 1',
 			'ensure_user ok 1', 'expire_holds ok 1', 'free_time ok 1', 'get_barber_availability ok 1', 'hold_slot ok 1',
 			'join_waitlist ok 1', 'leave_waitlist ok 1', 'mark_no_show invalid_transition 1', 'next_slots ok 1',
 			'reschedule_appointment ok 1', 'reschedule_appointment slot_taken 1', 'try_book_slot not_found 1',

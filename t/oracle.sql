@@ -343,7 +343,9 @@ CREATE FUNCTION oracle.soon_enough(o oracle.offers, t timestamptz) RETURNS boole
 $$;
 
 CREATE FUNCTION oracle.late_enough(o oracle.offers, t timestamptz) RETURNS boolean LANGUAGE sql STABLE AS $$
-	SELECT t >= oracle.now() + o.notice
+	SELECT t >= oracle.now() + o.notice AND (t > oracle.now()
+		-- What runs out, at its start at the latest, cannot be moved to begin now.
+		OR NOT EXISTS (SELECT FROM booking.appointments a WHERE a.id = oracle.moved() AND a.hold_expires_at IS NOT NULL))
 $$;
 
 /* A group is joined at its own start, whatever the grid says. */
