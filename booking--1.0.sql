@@ -235,7 +235,7 @@ CREATE TABLE booking.users (
 	is_active boolean NOT NULL DEFAULT true,
 	CONSTRAINT users_address CHECK (num_nonnulls(email, phone) >= 1),
 	CONSTRAINT users_phone CHECK (email IS NOT NULL
-		OR regexp_replace(phone, '[^0-9+]', '', 'g') ~ '^[+]?[0-9]{3,15}$')
+		OR (phone !~ '[^-0-9+ ./()]' AND regexp_replace(phone, '[^0-9+]', '', 'g') ~ '^[+]?[0-9]{3,15}$'))
 )$$),
 -- Whom a shop does not take bookings of.
 ('table', 'blocked_customers', NULL, $$
@@ -687,7 +687,7 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION reschedule_appointment(bigint, timestamptz, bigint, bigint, int, text[], boolean) IS
 'Moves a pending or confirmed appointment, to another barber or service too; the row stays the same, and its own old time is never in its way.
 available_slots(..., for_appointment_id) shows what it could move to. With the same barber and service it keeps its price, length, buffers and parts, whatever the service has by now. Another barber''s price is his own, and so is the length, unless the appointment has one of its own; another service has its own price and length.
-whole_visit: the other live appointments of its visit that share its status (and are the caller''s) move by the same distance, all or nothing, each with its own barber and time; those that begin later than its first need not be on the grid. barber_id, service_id and version concern the named one alone; with its start unchanged it changes alone. The result is its row; the others are those with its visit_id.
+whole_visit: the other appointments of its visit that are pending or confirmed (and the caller''s) move by the same distance, all or nothing, each with its own barber and time; those that begin later than its first need not be on the grid. barber_id, service_id and version concern the named one alone; with its start unchanged it changes alone. The result is its row; the others are those with its visit_id.
 A hold ends at its new start at the latest. Like a cancellation a move is bound by the shop''s cancellation window (SL007), unless overrides has window.
 Errors as book_slot, but SL014 only in another shop; SL008 hold_expired; SL009 invalid_transition; SL011 version_conflict; 22004 NULL whole_visit.';
 
@@ -726,7 +726,7 @@ COMMENT ON FUNCTION join_waitlist(bigint, bigint, timestamptz, timestamptz, bigi
 'Waits for a slot of the service that begins at earliest or later and ends by latest, with that barber or (NULL) any; returns the id of the place in line. The same wish again returns the same place.
 When a cancellation, decline, move, no-show or early completion frees such a time, the first in line gets an offer in that transaction: a hold to confirm within the shop''s waitlist_hold_minutes, before the appointment begins. What became free in another way, or was free all the time, is offered by the next expire_holds().
 An offer that is not taken is kept for the next in line, up to waitlist_grace_minutes, until expire_holds() or a cancellation in the shop gives it on; then anybody can book it.
-Errors: P0002 unknown user, service or barber; SL005 not_offered; SL014 not_welcome; 22004; 22023 a wish that is infinite, reversed or past.';
+Errors: P0002 unknown user, service or barber; SL005 not_offered; SL014 not_welcome; 22004; 22023 a wish that is infinite, reversed, past, or shorter than the service.';
 
 CREATE FUNCTION leave_waitlist(entry_id bigint) RETURNS boolean
 AS 'MODULE_PATHNAME', 'booking_leave_waitlist' LANGUAGE C VOLATILE PARALLEL UNSAFE
@@ -748,7 +748,7 @@ AS 'MODULE_PATHNAME', 'booking_ensure_user' LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ensure_user(text, text, text) IS
 'The id of the active user with that address (case does not matter), made if missing; an existing user''s name and phone stay as they are.
-email NULL: of the active user without e-mail who has that phone, of which digits and plus signs count: 3 to 15 digits, a plus sign before them at most.
+email NULL: of the active user without e-mail who has that phone, of which digits and plus signs count: 3 to 15 digits, a plus sign before them at most; spaces, hyphens, dots, slashes and parentheses may stand between them, and nothing else.
 Safe when called twice at once. Errors: 22004 email and phone NULL; 22023 not an address, not a phone number; 42501 while booking.user_id is set, since it would tell who is known.';
 
 -- ---------------------------------------------------------------------------
