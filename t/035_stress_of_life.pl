@@ -381,7 +381,7 @@ my %calls_of_customers = (
 
 my %calls_at_the_last_moment = (
 	'confirm_appointment, at the last moment' => sub {
-		my $milliseconds = one_of(40, 80, 120);
+		my $milliseconds = one_of(40, 120, 400);
 		return "\\unset held\nSELECT id AS held FROM booking.hold_slot(NULL, 2, " . customer_or_none() . ", " . offered('NULL', 2, 'NULL')
 		  . ", interval '$milliseconds ms') \\gset\n"
 		  . sprintf("\\if :{?held}\nSELECT pg_sleep(%.4f);\n", $milliseconds * (0.5 + rand(0.5)) / 1000)
