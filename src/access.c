@@ -111,28 +111,6 @@ scope_parameters(const Scope *scope, Datum *values, char *nulls)
 }
 
 /*
- * Whether a row of appointments is within the scope.
- */
-bool
-scope_covers(const Scope *scope, HeapTuple row, TupleDesc desc)
-{
-	bool		isnull;
-	int64		user_id = DatumGetInt64(row_value(row, desc, APPOINTMENTS,
-												  APPT_USER_ID, &isnull));
-	Barber	   *barber;
-
-	if (scope->is_customer)
-		return !isnull && user_id == scope->user_id;
-	if (!scope->is_shop)
-		return true;
-	barber = schedule_barber(schedule_begin(),
-							 DatumGetInt64(row_value(row, desc, APPOINTMENTS,
-													 APPT_BARBER_ID,
-													 &isnull)));
-	return barber != NULL && barber->shop->id == scope->shop_id;
-}
-
-/*
  * Refuses to tell where an appointment could move to, to a role that may not
  * move it there.
  */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * available_moves.c
- *	  Where an appointment that is to be moved fits, with the rest of its visit.
+ *	  Finds the starts to which an appointment and its visit can be moved.
  *
  * Each start that is found is one that reschedule_appointment() would take of
  * the same caller, as far as the caller's snapshot knows, and there is no other

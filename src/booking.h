@@ -37,6 +37,9 @@
 
 #define BOOKING_SCHEMA "booking"
 
+/* The search_path under which code of the owner's runs */
+#define SAFE_SEARCH_PATH "pg_catalog, pg_temp"
+
 /* ---- booking.c: the settings ---- */
 
 extern TimestampTz booking_now(void);
@@ -387,7 +390,6 @@ extern Relation catalog_open(TableId table, LOCKMODE lockmode);
 extern Relation catalog_open_index(IndexId index, LOCKMODE lockmode);
 extern void catalog_freeze(bool is_frozen);
 extern Oid	catalog_index_id(IndexId index);
-extern bool catalog_index_is_unique(IndexId index);
 extern bool catalog_index_serves(IndexId index, Snapshot snapshot);
 extern _Noreturn void catalog_raise_unfit(IndexId index);
 extern _Noreturn void catalog_raise_forbidden(TableId table, int column,
@@ -1051,7 +1053,6 @@ typedef struct Scope
 
 extern void find_scope(Scope *scope);
 extern void scope_parameters(const Scope *scope, Datum *values, char *nulls);
-extern bool scope_covers(const Scope *scope, HeapTuple row, TupleDesc desc);
 extern void require_own_user(const Scope *scope, int64 user_id);
 extern void require_own_service(const Scope *scope, int64 service_id);
 extern void require_own_booking(bool is_walk_in, int64 user_id,

@@ -427,9 +427,8 @@ check_says(Relation rel, const ConstrCheck *check, const char *expression)
 	int			level = NewGUCNestLevel();
 	char	   *printed;
 
-	(void) set_config_option("search_path", "pg_catalog, pg_temp",
-							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
-							 true, 0, false);
+	(void) set_config_option("search_path", SAFE_SEARCH_PATH, PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	(void) set_config_option("intervalstyle", "postgres", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	printed =
@@ -1064,30 +1063,13 @@ catalog_index_serves(IndexId index, Snapshot snapshot)
 	return found_serves(&indexes[index], snapshot);
 }
 
+/*
+ * One of our indexes, as it was last found; invalid: missing or unfit.
+ */
 Oid
 catalog_index_id(IndexId index)
 {
 	return indexes[index].relid;
-}
-
-/*
- * Whether an index lets no two rows have one key, be it only for a moment.
- */
-bool
-catalog_index_is_unique(IndexId index)
-{
-	HeapTuple	tuple = SearchSysCache1(INDEXRELID,
-										ObjectIdGetDatum(indexes[index].relid));
-	Form_pg_index form;
-	bool		result;
-
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	form = (Form_pg_index) GETSTRUCT(tuple);
-	result = form->indisunique && form->indnullsnotdistinct &&
-		form->indimmediate && form->indisvalid;
-	ReleaseSysCache(tuple);
-	return result;
 }
 
 /*

@@ -82,7 +82,7 @@ check_hold_time(const Request *request, StartCheck *check, Refusal *refusal)
 		return true;
 	if ((request->overrides & OVERRIDE_NOTICE) == 0)
 		return refuse(refusal, NOTICE_TOO_SHORT,
-					  "What begins at %s cannot be held at that time.",
+					  "A hold cannot begin at %s, which is not in the future.",
 					  instant_text(request->starts_at));
 	check->overrides_used |= OVERRIDE_NOTICE;
 	return true;

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * moves.c
- *	  What moves with an appointment: its own time, and its visit.
+ *	  Collects what moves with an appointment: its own time and its visit.
  *
  * An appointment that stays with its service takes its length, its buffers and
  * its parts along, which may be others than the service has by now: staff gave

@@ -259,7 +259,7 @@ check_phone(const char *phone)
 	if (!fits || digits < 3 || digits > 15)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("phone is not a number"),
+				 errmsg("invalid phone number"),
 				 errdetail("The number of a customer without e-mail has 3 to 15 digits, after a plus sign or none, with spaces, hyphens, dots, slashes and parentheses between them."),
 				 errhint("Pass it as +49 171 2345678, or pass the customer's e-mail address.")));
 }

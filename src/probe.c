@@ -297,7 +297,7 @@ has_same_key(const Occupant *occupant, TupleTableSlot *row)
 		return false;
 	key = key_of_row(row);
 	return key != NULL && is_same_key(key, occupant->key) &&
-		catalog_index_is_unique(IDEMPOTENCY_INDEX);
+		OidIsValid(catalog_index_id(IDEMPOTENCY_INDEX));
 }
 
 /*

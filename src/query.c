@@ -63,7 +63,7 @@ refuse_temporary(Oid relid, Oid userid)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied for temporary table \"%s\"",
 						NameStr(form->relname)),
-				 errdetail("Code that runs as role \"%s\" for a caller of the booking functions has come upon the caller's table.",
+				 errdetail("Code that runs as role \"%s\" referred to a temporary table of the caller's.",
 						   GetUserNameFromId(userid, false)),
 				 errhint("If another table is meant, write its schema in front of its name; a caller's temporary tables cannot be used here.")));
 	ReleaseSysCache(tuple);
@@ -120,8 +120,6 @@ resign_owner(const OwnerIdentity *saved)
 {
 	SetUserIdAndSecContext(saved->userid, saved->sec_context);
 }
-
-#define SAFE_SEARCH_PATH "pg_catalog, pg_temp"
 
 /*
  * Sets the search_path that code of the owner's is to see, until

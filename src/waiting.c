@@ -74,7 +74,7 @@ require_room(const Wish *wish, int64 shortest_us)
 	if (wish->earliest > wish->latest - shortest_us)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the wish is shorter than the service"),
+				 errmsg("waitlist range is shorter than the service"),
 				 errdetail("It is from %s to %s, and the service takes "
 						   INT64_FORMAT " minutes.",
 						   instant_text(wish->earliest),
