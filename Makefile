@@ -25,6 +25,7 @@ OBJS = \
 	src/cache.o \
 	src/catalog.o \
 	src/change.o \
+	src/characters.o \
 	src/decide.o \
 	src/general_scan.o \
 	src/guard.o \

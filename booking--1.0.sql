@@ -366,7 +366,7 @@ CREATE INDEX idx_services_active ON booking.services (shop_id) WHERE is_active$$
 ('index', 'idx_barber_services_service', 'barber_services', $$
 CREATE INDEX idx_barber_services_service ON booking.barber_services (service_id)$$),
 ('index', 'idx_users_email_active', 'users', $$
-CREATE UNIQUE INDEX idx_users_email_active ON booking.users (lower(email)) WHERE is_active$$),
+CREATE UNIQUE INDEX idx_users_email_active ON booking.users (lower(email COLLATE "C")) WHERE is_active$$),
 ('index', 'idx_users_phone_active', 'users', $$
 CREATE UNIQUE INDEX idx_users_phone_active ON booking.users (regexp_replace(phone, '[^0-9+]', '', 'g'))
 WHERE is_active AND email IS NULL$$),
@@ -747,9 +747,10 @@ CREATE FUNCTION ensure_user(email text DEFAULT NULL, name text DEFAULT NULL, pho
 AS 'MODULE_PATHNAME', 'booking_ensure_user' LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION ensure_user(text, text, text) IS
-'The id of the active user with that address (case does not matter), made if missing; an existing user''s name and phone stay as they are.
+'The id of the active user with that address (the case of A to Z does not matter), made if missing; an existing user''s name and phone stay as they are.
 email NULL: of the active user without e-mail who has that phone, of which digits and plus signs count: 3 to 15 digits, a plus sign before them at most; spaces, hyphens, dots, slashes and parentheses may stand between them, and nothing else.
-Safe when called twice at once. Errors: 22004 email and phone NULL; 22023 not an address, not a phone number; 42501 while booking.user_id is set, since it would tell who is known.';
+No text may have invisible characters: controls, zero-width characters (but for joiners in a name), those that turn the direction of writing, spaces other than U+0020 (in a name, U+3000).
+Safe when called twice at once. Errors: 22004 email and phone NULL; 22023 not an address, not a phone number, an invisible character; 42501 while booking.user_id is set, since it would tell who is known.';
 
 -- ---------------------------------------------------------------------------
 -- Statistics: what the functions did, from counters in shared memory

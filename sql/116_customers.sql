@@ -39,6 +39,40 @@ SELECT test.brief('SELECT booking.ensure_user('''', ''Ann'', ''+12025550101'')')
 SET LOCAL booking.user_id = '1';
 SELECT test.brief('SELECT booking.ensure_user(NULL, NULL, ''+12025550101'')');
 SET LOCAL booking.user_id = '';
+
+-- Addresses that look alike are not alike: the case of A to Z is folded, of no other letter, in whatever locale.
+SELECT booking.ensure_user('kim@bank.example') AS kim, booking.ensure_user('info@gi.example') AS info, booking.ensure_user('straße@é.example') AS street \gset
+SELECT v.email, booking.ensure_user(v.email) IN (:kim, :info, :street) AS same, char_length(v.email) FROM (VALUES
+	(1, 'KIM@Bank.EXAMPLE'), (2, ' kim@bank.example '), (3, E'\u212Aim@bank.example'), (4, E'k\u0131m@bank.example'), (5, E'\u0130nfo@g\u0130.example'),
+	(6, E'info@g\u0131.example'), (7, E'STRASSE@\u00e9.example'), (8, E'stra\u1e9ee@\u00e9.example'), (9, E'stra\u00dfe@\u00c9.example'),
+	(10, E'stra\u00dfe@e\u0301.example'), (11, E'k\u0456m@bank.example'), (12, E'kim@ban\u017f.example'), (13, E'STRA\u00dfE@\u00e9.EXAMPLE')) v (n, email) ORDER BY v.n;
+-- Each of them once, and found again.
+SELECT count(*), count(DISTINCT email), bool_and(booking.ensure_user(email) = id) AS found_again FROM booking.users WHERE email ~ 'example$';
+SELECT test.brief('INSERT INTO booking.users (email) VALUES (''Kim@BANK.example'')'), test.brief(E'INSERT INTO booking.users (email) VALUES (''Strasse@\u00c9.example'')');
+-- What nobody sees stands in no address, and in no name or phone number.
+CREATE TABLE test.hidden AS
+SELECT n, chr(n) AS c FROM generate_series(1, 1114111) n WHERE (n < 55296 OR n > 57343)
+AND (n <= 31 OR n BETWEEN 127 AND 160 OR n BETWEEN 8192 AND 8207 OR n BETWEEN 8232 AND 8239 OR n BETWEEN 8287 AND 8303
+	OR n IN (173, 847, 1564, 4447, 4448, 5760, 6068, 6069, 6155, 6156, 6157, 6158, 6159, 10240, 12288, 12644, 65279, 65440, 65529, 65530, 65531, 65534, 65535)
+	OR n BETWEEN 65024 AND 65039 OR n BETWEEN 917504 AND 917764);
+CREATE FUNCTION test.refused(argument text, value text) RETURNS text LANGUAGE sql AS $$
+SELECT left(test.brief(format('SELECT booking.ensure_user(%s)', CASE argument WHEN 'email' THEN format('%L', value)
+	ELSE format('''x@a.example'', %s => %L', argument, value) END)), 5)
+$$;
+SELECT argument, answer, count(*), string_agg(to_hex(n), ' ' ORDER BY n) FILTER (WHERE answer <> '22023') AS allowed
+FROM test.hidden, unnest(ARRAY['email', 'name', 'phone']) argument, LATERAL test.refused(argument, 'a' || c || 'b' || CASE argument WHEN 'email' THEN '@a.example' ELSE '' END) AS answer
+GROUP BY 1, 2 ORDER BY 1, 2;
+SELECT argument, answer, count(*) FROM (VALUES ('email', 'a%sb@a.example'), ('email', 'ab@%sa.example'), ('email', 'ab@a.example%s'), ('email', '%sab@a.example'),
+	('name', '%s'), ('phone', '%s')) v (argument, form), test.hidden, LATERAL test.refused(argument, format(form, c)) AS answer
+WHERE n IN (1, 9, 10, 127, 133, 160, 173, 8195, 8203, 8206, 8232, 8238, 8288, 8294, 65279) GROUP BY 1, 2 ORDER BY 1, 2;
+SELECT test.error(E'SELECT booking.ensure_user(''a\u2028b@c.example'')');
+SELECT test.error(E'SELECT booking.ensure_user(''a@c.example'', E''A\u202enn'')');
+SELECT test.brief(E'SELECT booking.ensure_user(NULL, E''A\u200bnn'', ''+12025550199'')'), test.brief(E'SELECT booking.ensure_user(NULL, ''Ann'', E''+120255\u00a050199'')');
+-- Names as they are written: accents, joiners, ideographs with their space, emoji.
+SELECT v.name, test.brief(format('SELECT booking.ensure_user(''x@a.example'', %L)', v.name)) FROM (VALUES
+	('José O''Brien-Ñandú'), ('Jürgen von der Heide'), (E'\u5c71\u7530\u3000\u592a\u90ce'), (E'\u0639\u0644\u06cc\u200c\u0631\u0636\u0627'),
+	(E'\u845b\U000E0100'), (E'Ann \u2764\uFE0F'), (E'\U0001F469\u200D\U0001F9B0')) v (name);
+
 -- Raw writers are under the same rules.
 SELECT test.brief('INSERT INTO booking.users (email, phone) VALUES (' || v.row || ')') FROM (VALUES
 	('NULL, NULL'), ('NULL, ''none'''), ('NULL, ''11'''), ('NULL, ''+12025550101'''), ('NULL, ''+1 202-5550101'''), ('NULL, ''+12025550109'''), ('''b@example.org'', ''none''')) v (row);

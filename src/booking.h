@@ -111,6 +111,11 @@ extern void read_date_range(FunctionCallInfo fcinfo, int from_arg,
 							int to_arg, DateADT *from_date,
 							DateADT *to_date);
 
+/* ---- characters.c: what nobody sees ---- */
+
+extern void refuse_hidden_characters(const char *argument, const char *value,
+									 bool is_name);
+
 /* ---- array.c: growing arrays, and lists of ids ---- */
 
 /* Ids of rows */

@@ -176,16 +176,22 @@ MEASURED_FUNCTION(booking_user_appointments, OP_USER_APPOINTMENTS)
 /* How often a new user may be gone again before we can read it */
 #define MAX_TRIES 100
 
+/*
+ * Case is folded in ASCII alone, whatever the database's collation: the Kelvin
+ * sign, or a dotted capital I, would else lead to another customer's account.
+ */
 static OwnerQuery find_user_query = {
 	.sql = "SELECT id FROM booking.users"
-	" WHERE lower(email) = lower($1) AND is_active",
+	" WHERE lower(email COLLATE \"C\") = lower($1 COLLATE \"C\")"
+	" AND is_active",
 	.nargs = 3,
 	.argtypes = {TEXTOID, TEXTOID, TEXTOID}
 };
 
 static OwnerQuery make_user_query = {
 	.sql = "INSERT INTO booking.users (email, name, phone) VALUES ($1, $2, $3)"
-	" ON CONFLICT (lower(email)) WHERE is_active DO NOTHING RETURNING id",
+	" ON CONFLICT (lower(email COLLATE \"C\")) WHERE is_active"
+	" DO NOTHING RETURNING id",
 	.arbiter = "idx_users_email_active",
 	.nargs = 3,
 	.argtypes = {TEXTOID, TEXTOID, TEXTOID}
@@ -213,7 +219,7 @@ static OwnerQuery make_caller_query = {
 
 /*
  * The address without spaces around it, if its form is one: something, one @,
- * something, no space.
+ * something, no space and no other character that nobody sees.
  */
 static Datum
 read_email(Datum argument)
@@ -232,6 +238,7 @@ read_email(Datum argument)
 				 errmsg("email is not an address"),
 				 errdetail("An address is name@domain, without spaces, of at most 254 bytes."),
 				 errhint("Pass the customer's e-mail address.")));
+	refuse_hidden_characters("email", email, false);
 	return trimmed;
 }
 
@@ -287,6 +294,8 @@ read_address(FunctionCallInfo fcinfo, Datum *values, char *nulls)
 		values[i] = value != NULL ? CStringGetTextDatum(value) : (Datum) 0;
 		if (value != NULL && i == 2 && !has_email)
 			check_phone(value);
+		if (value != NULL && i != 0)
+			refuse_hidden_characters(names[i], value, i == 1);
 	}
 	if (has_email)
 	{
