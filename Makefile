@@ -41,6 +41,7 @@ OBJS = \
 	src/occupancy.o \
 	src/occupation.o \
 	src/pages.o \
+	src/policies.o \
 	src/probe.o \
 	src/query.o \
 	src/reasons.o \

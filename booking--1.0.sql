@@ -10,6 +10,7 @@
 -- could put a function, operator or type into it, could make the objects below
 -- (and everybody who calls them) use theirs instead of pg_catalog's.  Tables,
 -- their row types and their sequences may be there: DROP EXTENSION leaves them.
+-- The end of this script looks at what others have put on those tables.
 -- ---------------------------------------------------------------------------
 
 DO $$
@@ -30,6 +31,24 @@ BEGIN
 			USING ERRCODE = 'insufficient_privilege',
 			DETAIL = 'Its owner could replace what the extension puts there.',
 			HINT = 'ALTER SCHEMA booking OWNER TO the role that installs the extension, or drop the schema.';
+	END IF;
+
+	SELECT pg_catalog.string_agg(CASE WHEN a.grantee OPERATOR(pg_catalog.=) 0::pg_catalog.oid THEN 'PUBLIC'
+		ELSE a.grantee::pg_catalog.regrole::pg_catalog.text END, ', ' ORDER BY a.grantee)
+	INTO intruder
+	FROM pg_catalog.pg_namespace n
+	CROSS JOIN pg_catalog.aclexplode(n.nspacl) a
+	LEFT JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) a.grantee
+	WHERE n.oid OPERATOR(pg_catalog.=) space
+	AND a.privilege_type OPERATOR(pg_catalog.=) 'CREATE'
+	AND a.grantee OPERATOR(pg_catalog.<>) owner
+	AND r.rolsuper IS NOT TRUE;
+
+	IF intruder IS NOT NULL THEN
+		RAISE EXCEPTION 'others may create objects in schema "booking"'
+			USING ERRCODE = 'insufficient_privilege',
+			DETAIL = pg_catalog.format('CREATE on it is granted to %s, who could put functions of their own in front of the extension''s.', intruder),
+			HINT = pg_catalog.format('REVOKE CREATE ON SCHEMA booking FROM %s.', intruder);
 	END IF;
 
 	SELECT pg_catalog.format('function %s', p.oid::pg_catalog.regprocedure)
@@ -462,6 +481,9 @@ LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $setup$
 DECLARE
+	-- What is there already says whose new tables are.
+	tables_owner CONSTANT regrole := coalesce(owner,
+		(SELECT relowner FROM pg_class WHERE oid = to_regclass('booking.appointments')));
 	part record;
 	tables_checked boolean := false;
 BEGIN
@@ -485,21 +507,36 @@ BEGIN
 		END;
 
 		EXECUTE part.definition;
-		IF part.kind = 'table' AND owner IS NOT NULL THEN
-			EXECUTE format('ALTER TABLE booking.%I OWNER TO %s', part.name, owner);
+		IF part.kind = 'table' AND tables_owner IS NOT NULL THEN
+			EXECUTE format('ALTER TABLE booking.%I OWNER TO %s', part.name, tables_owner);
 		END IF;
 		RETURN NEXT concat_ws(' ', 'created', part.kind, part.name, 'on ' || part.on_table);
 	END LOOP;
 
-	IF owner IS NOT NULL THEN
-		EXECUTE format('GRANT USAGE ON SCHEMA booking TO %s', owner);
+	IF owner IS NOT NULL OR NOT has_schema_privilege(tables_owner, 'booking', 'USAGE') THEN
+		EXECUTE format('GRANT USAGE ON SCHEMA booking TO %s', tables_owner);
 	END IF;
+
+	RETURN QUERY
+		SELECT 'left ' || f.detail || CASE f.check_name
+			WHEN 'invalid_index' THEN format('; DROP INDEX booking.%s, then SELECT booking.setup()', split_part(f.detail, ' ', 1))
+			ELSE format('; DROP TRIGGER %I ON booking.%I, then SELECT booking.setup()',
+				regexp_replace(f.detail, ' (is not as setup|does not fire).*$', ''), f.table_name) END
+		FROM booking.find_catalog_faults() f
+		WHERE f.check_name IN ('invalid_index', 'altered_trigger')
+		UNION ALL
+		SELECT concat_ws(': ', 'look at schema booking', f.table_name, f.detail)
+		FROM booking.find_schema_faults() f
+		UNION ALL
+		SELECT format('look at row security: %s: %s; SELECT booking.enable_row_security()', f.table_name, f.detail)
+		FROM booking.find_policy_faults() f;
 END
 $setup$;
 COMMENT ON FUNCTION setup(regrole) IS
 'Creates the tables, indexes and triggers that are missing, and returns a line for each; nothing that exists is changed, but for a trigger
 of a logical replica''s that has become an ordinary one.
-owner: the role that shall own new tables (default: the caller). Needs CREATE on schema booking.
+What is there and other than this makes it, what of row security is damaged, and who else could change what the functions run (find_schema_faults) is left as it is: a line for each says so, and what mends it.
+owner: the role that shall own new tables (default: the owner of table appointments; if that is new as well, the caller). Needs CREATE on schema booking.
 Errors: 42703/42804/42P16/42P21 (from check_tables) when a table of that name lacks a column or has it otherwise than the functions need it.';
 
 -- ---------------------------------------------------------------------------
@@ -888,8 +925,9 @@ WITH part AS MATERIALIZED (
 SELECT CASE WHEN i.indexrelid IS NULL THEN 'missing_index' ELSE 'invalid_index' END, w.on_table, NULL::bigint,
 	w.name || CASE WHEN i.indexrelid IS NULL THEN ' does not exist' ELSE ' is invalid, or not as setup() makes it' END
 FROM part w LEFT JOIN pg_index i ON i.indexrelid = to_regclass(format('booking.%I', w.name)),
-	-- As the server prints it, but for parentheses, casts, and how much space is left free: all else decides which rows are found, in which order.
-	LATERAL (SELECT count(DISTINCT replace(lower(regexp_replace(d, '::\w+|\sWITH \([^)]*\)|\sUSING btree|[][()\s]', '', 'g')), '=anyarray', 'in'))
+	-- As the server prints it, but for parentheses, casts of constants, and how much space is left free: all else decides which rows are found, in which order.
+	LATERAL (SELECT count(DISTINCT replace(replace(regexp_replace(regexp_replace(d, '(''(?:[^'']|'''')*''|\(\d+\))::\w+', '\1', 'g'),
+			'::text\[\]|\sWITH \([^)]*\)|\sUSING btree|[][()\s]', '', 'g'), '=ANYARRAY', 'IN'), 'COALESCE', 'coalesce'))
 		FROM unnest(ARRAY[w.definition, pg_get_indexdef(i.indexrelid)]) d) forms
 WHERE w.kind = 'index' AND (i.indisvalid AND i.indisready AND i.indrelid = w.rel AND forms.count = 1) IS NOT TRUE
 UNION ALL
@@ -907,9 +945,12 @@ SELECT 'missing_constraint', on_table, NULL, format('%s has no foreign key to %s
 FROM foreign_key
 WHERE NOT EXISTS (SELECT FROM unnest(found) c WHERE coalesce((c ->> 'conenforced')::boolean, true))
 UNION ALL
-SELECT 'missing_constraint', p.on_table, NULL, 'there is no primary key'
-FROM part p
-WHERE p.kind = 'table' AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = p.rel AND c.contype = 'p')
+SELECT 'missing_constraint', p.on_table, NULL, CASE WHEN c.oid IS NULL THEN 'there is no primary key'
+	ELSE format('the primary key is not (%s), checked at once', r.definition) END
+FROM part p JOIN rule r ON r.on_table = p.name AND r.kind = 'primary key'
+LEFT JOIN pg_constraint c ON c.conrelid = p.rel AND c.contype = 'p'
+WHERE p.kind = 'table'
+AND (NOT c.condeferrable AND replace(pg_get_constraintdef(c.oid), '"', '') ~~ ('PRIMARY KEY (' || r.definition || ')%')) IS NOT TRUE
 UNION ALL
 SELECT 'missing_constraint', r.on_table, NULL, r.definition || ' may be NULL'
 FROM rule r JOIN pg_attribute a
@@ -925,6 +966,157 @@ WHERE f.count < r.count
 $$;
 COMMENT ON FUNCTION find_catalog_faults() IS
 'What verify() and health() say about indexes, triggers and constraints; of CHECK constraints it only knows how many there should be. Reads catalogs alone.';
+
+CREATE FUNCTION has_policy(definition text) RETURNS boolean
+AS 'MODULE_PATHNAME', 'booking_has_policy' LANGUAGE C STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp;
+COMMENT ON FUNCTION has_policy(text) IS
+'Whether the table that a CREATE POLICY names has just that policy, as the server prints it; false: another one of that name; NULL: none, or no such table.
+Locks the tables that the policy reads (ACCESS SHARE). Errors: 22023 not one CREATE POLICY; 42601 and others of the parser''s.';
+
+CREATE FUNCTION find_policy_faults()
+RETURNS TABLE (check_name text, table_name text, row_id bigint, detail text)
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $$
+WITH policy AS MATERIALIZED (
+	SELECT on_table, name, to_regclass(format('booking.%I', on_table)) AS rel, booking.has_policy(definition) AS is_as_made
+	FROM booking.row_policies()
+), secured AS MATERIALIZED (
+	SELECT DISTINCT p.on_table, c.oid, c.relrowsecurity
+	FROM policy p JOIN pg_class c ON c.oid = p.rel
+)
+SELECT CASE WHEN is_as_made IS NULL THEN 'missing_policy' ELSE 'altered_policy' END, on_table, NULL::bigint,
+	format('policy %s %s', name, CASE WHEN is_as_made IS NULL THEN 'does not exist' ELSE 'is not as enable_row_security() makes it' END)
+FROM policy WHERE is_as_made IS NOT TRUE AND rel IS NOT NULL
+AND (EXISTS (SELECT FROM policy WHERE is_as_made IS NOT NULL)
+	-- or row security is on for all of them, and lets nothing through
+	OR (SELECT bool_and(relrowsecurity AND NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = s.oid)) FROM secured s))
+UNION ALL
+SELECT 'disabled_row_security', on_table, NULL, 'row security is off, but there are policies'
+FROM secured
+WHERE NOT relrowsecurity AND EXISTS (SELECT FROM policy WHERE is_as_made IS NOT NULL)
+$$;
+COMMENT ON FUNCTION find_policy_faults() IS
+'What verify() and health() say about row security: with one policy of enable_row_security() there, all of them have to be as it makes them, and on. Mended by enable_row_security(), or disable_row_security().';
+
+CREATE FUNCTION find_table_code()
+RETURNS TABLE (table_name text, owner regrole, code text)
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $$
+WITH part AS MATERIALIZED (
+	SELECT c.oid, p.name, c.relowner
+	FROM booking.schema_parts() p JOIN pg_class c ON c.oid = to_regclass(format('booking.%I', p.name))
+	WHERE p.kind = 'table'
+), member AS (
+	SELECT d.objid FROM pg_depend d JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+	WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e' AND e.extname = 'booking'
+), code AS (
+	SELECT tgrelid AS rel, 'trigger ' || tgname AS name FROM pg_trigger
+	WHERE NOT tgisinternal AND tgfoid NOT IN (SELECT objid FROM member)
+	UNION ALL
+	SELECT ev_class, 'rule ' || rulename FROM pg_rewrite
+	UNION ALL
+	SELECT polrelid, 'policy ' || polname FROM pg_policy
+	WHERE NOT EXISTS (SELECT FROM booking.row_policies() p WHERE p.name = polname
+		AND to_regclass(format('booking.%I', p.on_table)) = polrelid AND booking.has_policy(p.definition))
+	UNION ALL
+	-- Functions that are neither the server's nor the extension's
+	SELECT d.rel, d.what || string_agg(' with function ' || f.refobjid::regprocedure, ',' ORDER BY f.refobjid)
+	FROM (
+		SELECT 'pg_constraint'::regclass AS classid, oid AS objid, conrelid AS rel, 'constraint ' || conname AS what
+		FROM pg_constraint WHERE contype = 'c'
+		UNION ALL
+		SELECT 'pg_attrdef'::regclass, d.oid, adrelid, 'default of ' || attname
+		FROM pg_attrdef d JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum
+		UNION ALL
+		SELECT 'pg_class'::regclass, indexrelid, indrelid, 'index ' || indexrelid::regclass FROM pg_index
+	) d JOIN pg_depend f ON f.classid = d.classid AND f.objid = d.objid AND f.refclassid = 'pg_proc'::regclass
+		AND f.refobjid >= 16384 AND f.refobjid NOT IN (SELECT objid FROM member)
+	WHERE d.rel IN (SELECT oid FROM part)
+	GROUP BY d.rel, d.what
+)
+SELECT part.name, part.relowner, code.name FROM part JOIN code ON code.rel = part.oid
+$$;
+COMMENT ON FUNCTION find_table_code() IS
+'Triggers, rules and policies on the tables that are not the extension''s, and constraints, defaults and indexes that call functions of others. They are the business of the tables'' owner.';
+
+CREATE FUNCTION find_schema_faults()
+RETURNS TABLE (check_name text, table_name text, row_id bigint, detail text)
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $$
+WITH home AS MATERIALIZED (
+	SELECT n.oid, n.nspowner, n.nspacl, e.oid AS extension, e.extowner,
+		(SELECT relowner FROM pg_class WHERE oid = to_regclass('booking.appointments')) AS tables_owner
+	FROM pg_namespace n, pg_extension e
+	WHERE n.nspname = 'booking' AND e.extname = 'booking'
+), stranger AS MATERIALIZED (	-- neither a superuser nor the one who made the extension
+	SELECT 0::oid AS oid, 'PUBLIC' AS name
+	UNION ALL
+	SELECT r.oid, r.oid::regrole::text FROM pg_roles r, home WHERE NOT r.rolsuper AND r.oid <> extowner
+), member AS MATERIALIZED (
+	SELECT d.classid, d.objid FROM pg_depend d, home
+	WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = home.extension AND d.deptype = 'e'
+), part AS MATERIALIZED (
+	SELECT c.oid, p.name, c.relowner, c.relacl
+	FROM booking.schema_parts() p JOIN pg_class c ON c.oid = to_regclass(format('booking.%I', p.name))
+	WHERE p.kind = 'table'
+), made AS (	-- functions
+	SELECT p.oid, p.proname, p.proowner, m.objid IS NOT NULL AS is_member
+	FROM home JOIN pg_proc p ON p.pronamespace = home.oid
+	LEFT JOIN member m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
+	-- A range type's own are the type's.
+	WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'i')
+)
+-- The tables' owner may need CREATE for indexes: what he puts here is named below.
+SELECT 'foreign_privilege', NULL::text, NULL::bigint, format('role %s may create objects in it; REVOKE CREATE ON SCHEMA booking FROM %1$s', s.name)
+FROM home, aclexplode(nspacl) a JOIN stranger s ON s.oid = a.grantee
+WHERE a.privilege_type = 'CREATE' AND a.grantee IS DISTINCT FROM tables_owner AND a.grantee <> nspowner
+UNION ALL
+SELECT 'foreign_owner', NULL, NULL, format('role %s owns it; ALTER SCHEMA booking OWNER TO %s', s.name, extowner::regrole)
+FROM home JOIN stranger s ON s.oid = nspowner
+UNION ALL
+SELECT 'overloaded_function', NULL, NULL, format('function %s of role %s has the name of one of the extension''s; drop it, or move it to another schema',
+	oid::regprocedure, proowner::regrole)
+FROM made WHERE NOT is_member AND proname IN (SELECT proname FROM made WHERE is_member)
+UNION ALL
+SELECT 'foreign_object', NULL, NULL, format('%s of role %s is no part of the extension; move it to another schema', o.name, o.owner::regrole)
+FROM (
+	SELECT 'function ' || oid::regprocedure, proowner
+	FROM made WHERE NOT is_member AND proname NOT IN (SELECT proname FROM made WHERE is_member)
+	UNION ALL
+	SELECT 'operator ' || o.oid::regoperator, oprowner
+	FROM pg_operator o JOIN home ON oprnamespace = home.oid
+	WHERE o.oid NOT IN (SELECT objid FROM member WHERE classid = 'pg_operator'::regclass)
+	UNION ALL
+	SELECT 'type ' || t.oid::regtype, typowner
+	FROM pg_type t JOIN home ON typnamespace = home.oid LEFT JOIN pg_class c ON c.oid = t.typrelid
+	WHERE (c.oid IS NULL OR c.relkind = 'c') AND t.typtype <> 'm' AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid)
+	AND t.oid NOT IN (SELECT objid FROM member WHERE classid = 'pg_type'::regclass)
+) o (name, owner)
+UNION ALL
+SELECT 'foreign_owner', NULL, NULL, format('function %s belongs to role %s; ALTER FUNCTION %1$s OWNER TO %3$s', m.oid::regprocedure, s.name, extowner::regrole)
+FROM home, made m JOIN stranger s ON s.oid = proowner WHERE is_member
+UNION ALL
+SELECT 'foreign_owner', p.name, NULL, format('it belongs to role %s; ALTER TABLE booking.%I OWNER TO %s', relowner::regrole, p.name, tables_owner::regrole)
+FROM home, part p WHERE relowner <> tables_owner
+UNION ALL
+SELECT 'foreign_code', c.table_name, NULL, format('%s is of role %s, to whom the other tables do not belong', c.code, c.owner)
+FROM home, booking.find_table_code() c WHERE c.owner <> tables_owner
+UNION ALL
+SELECT 'foreign_code', p.name, NULL, format('trigger %s calls function %s of role %s', tgname, f.oid::regprocedure, s.name)
+FROM part p JOIN pg_trigger t ON tgrelid = p.oid JOIN pg_proc f ON f.oid = tgfoid JOIN stranger s ON s.oid = f.proowner
+WHERE NOT tgisinternal AND f.proowner <> p.relowner
+UNION ALL
+SELECT 'foreign_privilege', p.name, NULL, format('role %s may create triggers on it; REVOKE TRIGGER ON booking.%I FROM %1$s', s.name, p.name)
+FROM part p CROSS JOIN LATERAL aclexplode(relacl) a JOIN stranger s ON s.oid = a.grantee
+WHERE a.privilege_type = 'TRIGGER' AND a.grantee <> p.relowner
+$$;
+COMMENT ON FUNCTION find_schema_faults() IS
+'What verify() and health() say about who could change what the functions run, or has changed it: CREATE on the schema for others than its owner, superusers and the tables'' owner; TRIGGER on a table for others; functions, operators and types in the schema that are no members; functions and tables of other owners, and the code on those; triggers whose function is another''s.
+Reads catalogs alone; names roles and objects, and what mends it.';
 
 CREATE FUNCTION find_overlaps(at timestamptz, barber_ids bigint[], since timestamptz, until timestamptz)
 RETURNS TABLE (check_name text, table_name text, row_id bigint, detail text)
@@ -1199,7 +1391,21 @@ $find_index_faults$;
 COMMENT ON FUNCTION find_index_faults() IS
 'Barbers of whom the index that the guard looks through has other live appointments than the table.';
 
-CREATE FUNCTION find_faults(deep boolean, at timestamptz)
+CREATE FUNCTION find_structure_faults()
+RETURNS TABLE (check_name text, table_name text, row_id bigint, detail text)
+LANGUAGE sql STABLE ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT * FROM booking.find_catalog_faults()
+UNION ALL
+SELECT * FROM booking.find_policy_faults()
+UNION ALL
+SELECT * FROM booking.find_schema_faults()
+$$;
+COMMENT ON FUNCTION find_structure_faults() IS
+'What verify() says about definitions and privileges, and so of no customer.';
+
+CREATE FUNCTION find_row_faults(deep boolean, at timestamptz)
 RETURNS TABLE (check_name text, table_name text, row_id bigint, detail text)
 LANGUAGE plpgsql STABLE ROWS 10
 SET search_path = pg_catalog, pg_temp
@@ -1215,15 +1421,16 @@ BEGIN
 		PERFORM set_config('enable_bitmapscan', 'off', true);
 		RETURN QUERY SELECT * FROM booking.find_index_faults();
 	END IF;
-	RETURN QUERY SELECT * FROM booking.find_catalog_faults();
+	-- Arguments are of the very types: a function of that name with others is never nearer.
 	RETURN QUERY SELECT * FROM booking.find_rule_faults(deep, at);
 	RETURN QUERY SELECT * FROM booking.find_life_faults(deep, at);
 	RETURN QUERY SELECT * FROM booking.find_limit_faults(deep, at);
-	RETURN QUERY SELECT * FROM booking.find_overlaps(at, NULL, CASE WHEN deep THEN '-infinity' ELSE at END, 'infinity');
+	RETURN QUERY SELECT * FROM booking.find_overlaps(at, NULL::bigint[],
+		CASE WHEN deep THEN timestamptz '-infinity' ELSE at END, timestamptz 'infinity');
 END
 $$;
-COMMENT ON FUNCTION find_faults(boolean, timestamptz) IS
-'What verify() returns, as of "at" and with the caller''s own rights.';
+COMMENT ON FUNCTION find_row_faults(boolean, timestamptz) IS
+'What verify() says about rows, as of "at" and with the caller''s own rights.';
 
 CREATE FUNCTION verify(deep boolean DEFAULT false)
 RETURNS TABLE (check_name text, table_name text, row_id bigint, detail text)
@@ -1236,7 +1443,9 @@ check_name: overlap, over_capacity (equal times of one service are seats), over_
 part_differs, wrong_customer, two_offers, history_version, steps_and_capacity, unknown_time_zone; missing_, invalid_, altered_ or disabled_ index, trigger, constraint; index_differs (deep).
 Limits are those that are set now: what raw writers stored beyond them shows, and what was booked before a limit or a capacity was lowered. Appointments that staff booked with an override of limits do not count: the row says that it was meant.
 user_overlap is reported of a shop that prevents it; where the other appointment is at a shop that does not, only if that one was there first, as far as ids and times of change tell.
+missing_ or altered_policy and disabled_row_security (once enable_row_security() was called); foreign_privilege, foreign_owner, foreign_code, foreign_object and overloaded_function: who else could change, or has changed, what the functions run (find_schema_faults).
 row_id: of table_name; NULL for what is no row, or has no id. Details name ids and times, no customer''s data. Hours, notice, grid and horizon are no part of it: raw writers and staff may break those.
+A role that may not SELECT from appointments, or whom its row security binds, such as a monitor, is told of rows how many there are: one line for a check and table, with row_id NULL and the detail "N rows".
 Reads as the tables'' owner; revoked from PUBLIC. Errors: 42P01, 42703, 42804 when a table or column is missing or of another type; 22004.';
 
 -- ---------------------------------------------------------------------------
@@ -1295,6 +1504,16 @@ BEGIN
 			SELECT jsonb_build_object('status', CASE count(*) WHEN 0 THEN 'healthy' ELSE 'unhealthy' END,
 				'detail', coalesce(string_agg(table_name || ': ' || detail, '; ' ORDER BY table_name, detail), 'All triggers are there and enabled.'))
 			FROM booking.find_catalog_faults() WHERE check_name IN ('missing_trigger', 'altered_trigger', 'disabled_trigger') $$),
+		('row_security', $$
+			SELECT jsonb_build_object('status', CASE count(*) WHEN 0 THEN 'healthy' ELSE 'unhealthy' END,
+				'detail', coalesce(string_agg(table_name || ': ' || detail, '; ' ORDER BY table_name, detail), 'It is off, or as enable_row_security() makes it.'))
+			FROM booking.find_policy_faults() $$),
+		('privileges', $$
+			SELECT jsonb_build_object('status', CASE count(*) WHEN 0 THEN 'healthy' ELSE CASE WHEN bool_or(check_name IN
+					('foreign_owner', 'foreign_code', 'overloaded_function')) THEN 'unhealthy' ELSE 'degraded' END END,
+				'detail', coalesce(string_agg(concat_ws(': ', table_name, split_part(detail, '; ', 1)), '; ' ORDER BY check_name DESC, table_name, detail),
+					'Nobody else can change what the functions run.'))
+			FROM booking.find_schema_faults() $$),
 		('guard', $$
 			SELECT jsonb_build_object('status', CASE overlap_count WHEN 0 THEN 'healthy' ELSE 'unhealthy' END,
 				'detail', format('%s appointments overlap in the next 48 hours of %s barbers.',
@@ -1332,7 +1551,7 @@ BEGIN
 		BEGIN
 			EXECUTE look.column2 INTO STRICT result;
 		EXCEPTION WHEN OTHERS THEN
-			result := jsonb_build_object('status', CASE WHEN SQLSTATE IN ('42P01', '42703', '42804', '42704') THEN 'unhealthy' ELSE 'degraded' END,
+			result := jsonb_build_object('status', CASE WHEN SQLSTATE IN ('42P01', '42703', '42804', '42704', '42725') THEN 'unhealthy' ELSE 'degraded' END,
 				'detail', 'Could not be looked at: ' || SQLERRM, 'sqlstate', SQLSTATE);
 			-- Who has waited for a lock once does not wait again.
 			IF SQLSTATE = '55P03' THEN
@@ -1350,9 +1569,10 @@ $health$;
 COMMENT ON FUNCTION health() IS
 '{"status": the worst of all, "checks": {name: {"status", "detail", ...}}}. unhealthy: bookings fail or may go wrong, look now. degraded: look today.
 tables: missing or without a column: unhealthy. indexes: without one of the four that bookings go through: unhealthy; another: degraded. triggers: missing, altered or disabled: unhealthy.
-constraints: missing: degraded. guard: overlaps among up to 100 barbers, from a random one on, from yesterday to the day after tomorrow: unhealthy. holds: pending for 15 minutes after they ran out (oldest_expired_seconds): degraded.
+constraints: missing: degraded. row_security: once enable_row_security() was called, a policy missing or altered, or a table without it: unhealthy.
+privileges: a table or function of another owner, code of others on the tables, an overloaded function: unhealthy; somebody who could make such, other objects in the schema: degraded. guard: overlaps among up to 100 barbers, from a random one on, from yesterday to the day after tomorrow: unhealthy. holds: pending for 15 minutes after they ran out (oldest_expired_seconds): degraded.
 clock: booking.now is set, or an appointment was made more than a minute in the future: degraded. replication: role, lag_seconds (0 when all that was received is replayed, NULL when nothing was since the start): over 60, or paused: degraded.
-statistics: preloaded, but not there: degraded; not preloaded is healthy. What could not be looked at: degraded, or unhealthy when a table, column or index was missing.
+statistics: preloaded, but not there: degraded; not preloaded is healthy. What could not be looked at: degraded, or unhealthy when a table, column or index was missing, or a function overloaded.
 Never an error but for a cancel or timeout of the statement; waits at most a second for a lock. Costs what those barbers'' three days cost to read, and what the catalogs do: about a tenth of a second, whatever the size of the tables. For pg_monitor.';
 
 CREATE FUNCTION metric_samples()
@@ -1553,6 +1773,8 @@ BEGIN
 		SELECT 'EXECUTE' AS privileges, 'FUNCTION' AS type, p.oid::regprocedure::text AS name
 		FROM unnest(functions) WITH ORDINALITY f (name, n)
 		JOIN pg_proc p ON p.pronamespace = 'booking'::regnamespace AND p.proname = f.name
+		JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+		JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid AND e.extname = 'booking'
 		UNION ALL
 		SELECT CASE WHEN t.name = ANY (writable) THEN 'SELECT, INSERT, UPDATE, DELETE' ELSE 'SELECT' END,
 			'TABLE', to_regclass(format('booking.%I', t.name))::text
@@ -1640,10 +1862,17 @@ BEGIN
 	PERFORM booking.check_tables();
 	FOR policy IN SELECT * FROM booking.row_policies() LOOP
 		relation := format('booking.%I', policy.on_table)::regclass;
-		IF NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = relation AND polname = policy.name) THEN
-			EXECUTE policy.definition;
-			RETURN NEXT format('created policy %s on %s', policy.name, policy.on_table);
-		END IF;
+		CASE booking.has_policy(policy.definition)
+			WHEN true THEN
+				NULL;
+			WHEN false THEN
+				EXECUTE format('DROP POLICY %I ON %s', policy.name, relation);
+				EXECUTE policy.definition;
+				RETURN NEXT format('replaced policy %s on %s', policy.name, policy.on_table);
+			ELSE
+				EXECUTE policy.definition;
+				RETURN NEXT format('created policy %s on %s', policy.name, policy.on_table);
+		END CASE;
 		IF NOT (SELECT relrowsecurity FROM pg_class WHERE oid = relation) THEN
 			EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', relation);
 			RETURN NEXT format('enabled row security on %s', policy.on_table);
@@ -1652,7 +1881,7 @@ BEGIN
 END
 $enable_row_security$;
 COMMENT ON FUNCTION enable_row_security() IS
-'Switches row-level security on for appointments, appointment_history, users, blocked_customers and waitlist, with the policies that are missing, and returns a line for each.
+'Switches row-level security on for appointments, appointment_history, users, blocked_customers and waitlist, with the policies that are missing, or not as row_policies() has them, and returns a line for each.
 From then on every role but the tables'' owner, superusers and those with BYPASSRLS says in each transaction for whom it acts: SET LOCAL booking.user_id = ''42'' for a customer, or, as staff, SET LOCAL booking.shop_id = ''6''. SET LOCAL (or, for a parameter, set_config(''booking.user_id'', $1, true)) ends with the transaction, so that poolers may share connections.
 A customer reads and changes what is his own, staff what is their shop''s, in the tables and through the functions: another''s appointment is not_found (P0002), another''s user or shop id refused (42501), and so is a call that names nobody (42501).
 The settings are trusted as the role that sets them is: they bind who calls through a front, not the front itself. A trigger function of yours that books for others needs SET booking.user_id = ''''.
@@ -1741,3 +1970,47 @@ GRANT EXECUTE ON FUNCTION
 	metrics(),
 	metric_samples()
 TO pg_monitor;
+
+-- ---------------------------------------------------------------------------
+-- Tables that are there already must be nobody's trap
+--
+-- Code that others have put on them would run as soon as somebody books.  After
+-- DROP EXTENSION all of them are there, of one owner, and his triggers are his
+-- business; then it is enough to say whose they are.
+-- ---------------------------------------------------------------------------
+
+DO $$
+DECLARE
+	stranger pg_catalog.text;
+	is_complete pg_catalog.bool;
+	code pg_catalog.text;
+BEGIN
+	SELECT pg_catalog.string_agg(DISTINCT CASE WHEN NOT r.rolsuper AND r.oid OPERATOR(pg_catalog.<>) n.nspowner THEN r.rolname END, ', '),
+		pg_catalog.count(r.oid) OPERATOR(pg_catalog.=) pg_catalog.count(*)
+			AND pg_catalog.count(DISTINCT r.oid) OPERATOR(pg_catalog.=) 1::pg_catalog.int8
+	INTO stranger, is_complete
+	FROM booking.schema_parts() p
+	LEFT JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(pg_catalog.format('booking.%I', p.name))
+	LEFT JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+	LEFT JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) c.relowner
+	WHERE p.kind OPERATOR(pg_catalog.=) 'table';
+
+	SELECT pg_catalog.string_agg(pg_catalog.format('%s on %s', f.code, f.table_name), ', ' ORDER BY f.table_name, f.code)
+	INTO code
+	FROM booking.find_table_code() f
+	JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) f.owner::pg_catalog.oid
+	JOIN pg_catalog.pg_namespace n ON n.nspname OPERATOR(pg_catalog.=) 'booking'
+	WHERE NOT r.rolsuper AND r.oid OPERATOR(pg_catalog.<>) n.nspowner;
+
+	IF code IS NOT NULL AND NOT is_complete THEN
+		RAISE EXCEPTION 'tables in schema "booking" have code of role %', stranger
+			USING ERRCODE = 'insufficient_privilege',
+			DETAIL = pg_catalog.format('There is %s. They are not all of the tables, or not of one owner, so that it would run on others'' data.', code),
+			HINT = 'Drop that code, or the tables, or ALTER TABLE ... OWNER TO the role that shall own them all; then create the extension again.';
+	ELSIF stranger IS NOT NULL THEN
+		RAISE WARNING 'tables in schema "booking" belong to role %', stranger
+			USING DETAIL = pg_catalog.concat('Their owner reads and changes all rows, and may put triggers on the tables.', ' There is ' || code || '.'),
+			HINT = 'If that is a role which shall not, ALTER TABLE ... OWNER TO another one, or drop the tables, before you go on.';
+	END IF;
+END
+$$;

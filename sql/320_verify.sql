@@ -402,7 +402,7 @@ $$;
 SET LOCAL ROLE regress_booking_front;
 SELECT test.brief('SELECT booking.verify()');
 -- The functions behind it give nobody what he could not read himself.
-SELECT test.brief('SELECT booking.find_faults(true, now())');
+SELECT test.brief('SELECT booking.find_row_faults(true, now())');
 SELECT test.brief('SELECT booking.find_overlaps(now(), NULL, now(), now())');
 RESET ROLE;
 GRANT EXECUTE ON FUNCTION booking.verify TO regress_booking_front;

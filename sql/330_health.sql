@@ -53,7 +53,11 @@ SELECT v.statement, h.* FROM unnest(ARRAY[
 	'UPDATE pg_index SET indisvalid = false WHERE indexrelid = ''booking.idx_appointments_barber_date''::regclass',
 	'DROP TRIGGER "00_guard_after" ON booking.appointments',
 	'ALTER TABLE booking.appointments DISABLE TRIGGER zz_guard_before',
-	'ALTER TABLE booking.shops DISABLE TRIGGER configuration_changed']) WITH ORDINALITY v (statement, n), LATERAL test.health_after(v.statement) h ORDER BY n;
+	'ALTER TABLE booking.shops DISABLE TRIGGER configuration_changed',
+	'SELECT booking.enable_row_security(); ALTER TABLE booking.users DISABLE ROW LEVEL SECURITY',
+	'SELECT booking.enable_row_security(); ALTER POLICY booking_customer ON booking.users USING (true)',
+	'CREATE FUNCTION booking.cancel_appointment(int) RETURNS int LANGUAGE sql AS ''SELECT 1''',
+	'ALTER TABLE booking.users OWNER TO pg_monitor']) WITH ORDINALITY v (statement, n), LATERAL test.health_after(v.statement) h ORDER BY n;
 -- A double booking within the sample: the guard was off for a moment.
 SELECT status, regexp_replace(checks, 'of \d+ barbers', 'of N barbers') AS checks FROM test.health_after($$
 	SET LOCAL session_replication_role = replica;
@@ -67,6 +71,8 @@ SELECT status, regexp_replace(checks, 'of \d+ barbers', 'of N barbers') AS check
 SELECT v.statement, h.* FROM unnest(ARRAY[
 	'DROP INDEX booking.idx_appointments_visit',
 	'ALTER TABLE booking.waitlist DROP CONSTRAINT waitlist_wish',
+	'GRANT CREATE ON SCHEMA booking TO PUBLIC',
+	'GRANT TRIGGER ON booking.users TO pg_monitor',
 	'UPDATE booking.appointments SET created_at = now() + interval ''10 minutes'' WHERE id = 33001',
 	'SET LOCAL booking.now = ''2026-03-01 12:00Z''']) WITH ORDINALITY v (statement, n), LATERAL test.health_after(v.statement) h ORDER BY n;
 -- Holds that nobody has marked as expired: a while is normal, a quarter of an hour is not.

@@ -39,6 +39,7 @@
 #include "miscadmin.h"
 #include "nodes/value.h"
 #include "parser/parse_func.h"
+#include "utils/acl.h"
 #include "utils/rel.h"
 #include "utils/rls.h"
 
@@ -81,6 +82,17 @@ refuse_unnamed(void)
 			 errmsg("the caller does not say for whom it acts"),
 			 errdetail("Row security is on for the booking tables, and neither booking.user_id nor booking.shop_id is set."),
 			 errhint("SET LOCAL booking.user_id to the customer who is logged in, or, as staff, booking.shop_id.")));
+}
+
+/*
+ * Whether the caller may read everybody's appointments in the table, and so be
+ * told which of them is broken.
+ */
+bool
+may_read_appointments(void)
+{
+	return pg_class_aclcheck(catalog_table_id(APPOINTMENTS), GetUserId(),
+							 ACL_SELECT) == ACLCHECK_OK && !is_bound();
 }
 
 /*

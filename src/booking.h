@@ -9,7 +9,7 @@
  * The files build on each other in the order of this header; but for _PG_init(),
  * none calls into one that stands below it here.  On top of them all are the
  * SQL-callable reads (availability.c, available_visits.c, board.c, pages.c,
- * risk.c, business.c, stats_views.c), writes (book.c, visits.c, series.c,
+ * policies.c, risk.c, business.c, stats_views.c), writes (book.c, visits.c, series.c,
  * status.c, reschedule.c) and triggers (guard_triggers.c, history.c, steps.c).
  *
  *-------------------------------------------------------------------------
@@ -1066,6 +1066,7 @@ extern void require_shop_view(int64 shop_id);
 extern void require_no_customer(const char *what);
 extern void require_staff(const char *what);
 extern void require_mover(void);
+extern bool may_read_appointments(void);
 
 /* ---- request.c: what a caller asks for ---- */
 

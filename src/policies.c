@@ -1,0 +1,209 @@
+/*-------------------------------------------------------------------------
+ *
+ * policies.c
+ *	  Compares the policies of the tables with the DDL that makes them.
+ *
+ * A policy is stored as the parser left it.  To know whether one is still what
+ * its CREATE POLICY said, the statement is parsed and analysed again, and both
+ * are compared as the server prints them: so columns that were added since, or
+ * spaces and parentheses, make no difference, and a server of another version
+ * compares with what it would make itself.  Nothing is evaluated or simplified,
+ * so that no function of anybody's is called.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_policy.h"
+#include "catalog/pg_type.h"
+#include "nodes/parsenodes.h"
+#include "parser/parse_clause.h"
+#include "parser/parse_collate.h"
+#include "parser/parse_node.h"
+#include "parser/parse_relation.h"
+#include "parser/parser.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
+#include "utils/rel.h"
+
+#include "booking.h"
+
+PG_FUNCTION_INFO_V1(booking_has_policy);
+
+static CreatePolicyStmt *
+parse_policy(const char *definition)
+{
+	List	   *statements = raw_parser(definition, RAW_PARSE_DEFAULT);
+	Node	   *statement = list_length(statements) != 1 ? NULL :
+		linitial_node(RawStmt, statements)->stmt;
+
+	if (statement == NULL || !IsA(statement, CreatePolicyStmt))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("definition is not one CREATE POLICY"),
+				 errdetail("It is compared with the policy of that name."),
+				 errhint("Pass a definition that %s.row_policies() returns.",
+						 BOOKING_SCHEMA)));
+	return (CreatePolicyStmt *) statement;
+}
+
+/*
+ * What pg_policy.polcmd is for a statement's command.
+ */
+static char
+command_code(const char *name)
+{
+	static const struct
+	{
+		const char *name;
+		char		code;
+	}			commands[] = {
+		{"select", ACL_SELECT_CHR}, {"insert", ACL_INSERT_CHR},
+		{"update", ACL_UPDATE_CHR}, {"delete", ACL_DELETE_CHR}
+	};
+
+	for (int i = 0; i < (int) lengthof(commands); i++)
+	{
+		if (strcmp(commands[i].name, name) == 0)
+			return commands[i].code;
+	}
+	return '*';
+}
+
+/*
+ * An expression of a statement about a table, as the server would store it.
+ */
+static char *
+analysed(Relation rel, const char *source, Node *expression)
+{
+	ParseState *state = make_parsestate(NULL);
+	ParseNamespaceItem *item;
+	Node	   *result;
+
+	state->p_sourcetext = source;
+	item = addRangeTableEntryForRelation(state, rel, AccessShareLock, NULL,
+										 false, false);
+	addNSItemToQuery(state, item, false, true, true);
+	result = transformWhereClause(state, expression, EXPR_KIND_POLICY,
+								  "POLICY");
+	assign_expr_collations(state, result);
+	free_parsestate(state);
+	return nodeToString(result);
+}
+
+static char *
+printed(Relation rel, const char *stored)
+{
+	return TextDatumGetCString(DirectFunctionCall2(pg_get_expr,
+												   CStringGetTextDatum(stored),
+												   ObjectIdGetDatum(RelationGetRelid(rel))));
+}
+
+/*
+ * Whether an expression in a tuple of pg_policy is that of the statement; a
+ * missing one is like none but a missing one.
+ */
+static bool
+same_expression(Relation rel, const char *source, Node *expression,
+				bool isnull, Datum stored)
+{
+	if (isnull || expression == NULL)
+		return isnull && expression == NULL;
+	return strcmp(printed(rel, TextDatumGetCString(stored)),
+				  printed(rel, analysed(rel, source, expression))) == 0;
+}
+
+/*
+ * Whether a policy is everybody's, as those are that name no role.
+ */
+static bool
+is_for_everybody(Datum roles)
+{
+	ArrayType  *array = DatumGetArrayTypeP(roles);
+
+	return ARR_NDIM(array) == 1 && ARR_DIMS(array)[0] == 1 &&
+		((Oid *) ARR_DATA_PTR(array))[0] == ACL_ID_PUBLIC;
+}
+
+static bool
+says_the_same(Relation rel, const char *source, CreatePolicyStmt *stmt,
+			  HeapTuple tuple, TupleDesc desc)
+{
+	Form_pg_policy form = (Form_pg_policy) GETSTRUCT(tuple);
+	Datum		values[Natts_pg_policy];
+	bool		nulls[Natts_pg_policy];
+
+	heap_deform_tuple(tuple, desc, values, nulls);
+	return form->polcmd == command_code(stmt->cmd_name) &&
+		form->polpermissive == stmt->permissive &&
+		is_for_everybody(values[Anum_pg_policy_polroles - 1]) &&
+		same_expression(rel, source, stmt->qual,
+						nulls[Anum_pg_policy_polqual - 1],
+						values[Anum_pg_policy_polqual - 1]) &&
+		same_expression(rel, source, stmt->with_check,
+						nulls[Anum_pg_policy_polwithcheck - 1],
+						values[Anum_pg_policy_polwithcheck - 1]);
+}
+
+/*
+ * Whether the table's policy of the statement's name is what the statement
+ * makes.  *is_missing: there is none of that name.
+ */
+static bool
+compare_policy(Relation rel, const char *source, CreatePolicyStmt *stmt,
+			   bool *is_missing)
+{
+	Relation	policies = table_open(PolicyRelationId, AccessShareLock);
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		result = false;
+
+	ScanKeyInit(&keys[0], Anum_pg_policy_polrelid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(RelationGetRelid(rel)));
+	ScanKeyInit(&keys[1], Anum_pg_policy_polname, BTEqualStrategyNumber,
+				F_NAMEEQ, CStringGetDatum(stmt->policy_name));
+	scan = systable_beginscan(policies, PolicyPolrelidPolnameIndexId, true,
+							  NULL, lengthof(keys), keys);
+	tuple = systable_getnext(scan);
+	*is_missing = !HeapTupleIsValid(tuple);
+	if (!*is_missing)
+		result = says_the_same(rel, source, stmt, tuple,
+							   RelationGetDescr(policies));
+	systable_endscan(scan);
+	table_close(policies, AccessShareLock);
+	return result;
+}
+
+/*
+ * has_policy(definition): whether the table that a CREATE POLICY names has just
+ * that policy; false: another one of that name; NULL: none, or no table.
+ * Locks the tables that the policy reads, ACCESS SHARE.
+ */
+Datum
+booking_has_policy(PG_FUNCTION_ARGS)
+{
+	char	   *source = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	CreatePolicyStmt *stmt = parse_policy(source);
+	Oid			relid = RangeVarGetRelid(stmt->table, AccessShareLock, true);
+	Relation	rel;
+	bool		is_missing;
+	bool		result;
+
+	if (!OidIsValid(relid))
+		PG_RETURN_NULL();
+	rel = table_open(relid, NoLock);
+	result = compare_policy(rel, source, stmt, &is_missing);
+	table_close(rel, NoLock);
+	if (is_missing)
+		PG_RETURN_NULL();
+	PG_RETURN_BOOL(result);
+}
