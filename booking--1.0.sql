@@ -518,12 +518,14 @@ BEGIN
 	END IF;
 
 	RETURN QUERY
-		SELECT 'left ' || f.detail || CASE f.check_name
-			WHEN 'invalid_index' THEN format('; DROP INDEX booking.%s, then SELECT booking.setup()', split_part(f.detail, ' ', 1))
-			ELSE format('; DROP TRIGGER %I ON booking.%I, then SELECT booking.setup()',
-				regexp_replace(f.detail, ' (is not as setup|does not fire).*$', ''), f.table_name) END
+		SELECT CASE f.check_name
+			WHEN 'missing_index' THEN format('left out index %s: something else has its name; rename that, then SELECT booking.setup()',
+				split_part(f.detail, ' ', 1))
+			WHEN 'invalid_index' THEN format('left index %s; DROP INDEX booking.%s, then SELECT booking.setup()', f.detail, split_part(f.detail, ' ', 1))
+			ELSE format('left trigger %s; DROP TRIGGER %I ON booking.%I, then SELECT booking.setup()', f.detail,
+				regexp_replace(f.detail, ' is not as setup.*$', ''), f.table_name) END
 		FROM booking.find_catalog_faults() f
-		WHERE f.check_name IN ('invalid_index', 'altered_trigger')
+		WHERE f.check_name IN ('missing_index', 'invalid_index', 'altered_trigger')
 		UNION ALL
 		SELECT concat_ws(': ', 'look at schema booking', f.table_name, f.detail)
 		FROM booking.find_schema_faults() f

@@ -294,6 +294,15 @@ SELECT v.n, r.* FROM (VALUES
 DROP INDEX booking.idx_appointments_barber_date;
 CREATE INDEX idx_appointments_barber_date ON booking.appointments (barber_id, starts_at) WITH (fillfactor = 70);
 SELECT * FROM booking.setup();
+-- Something else that has the name of an index, or of a trigger.
+SAVEPOINT s;
+DROP INDEX booking.idx_appointments_visit;
+CREATE TABLE booking.idx_appointments_visit ();
+ALTER TABLE booking.shops DISABLE TRIGGER check_time_zone;
+DROP TRIGGER history ON booking.appointments;
+CREATE TRIGGER history BEFORE INSERT ON booking.appointments FOR EACH ROW EXECUTE FUNCTION booking.guard_before();
+SELECT * FROM booking.setup();
+ROLLBACK TO s;
 -- A primary key on other columns, or one that may be broken for a while.
 SAVEPOINT s;
 ALTER TABLE booking.blocked_customers DROP CONSTRAINT blocked_customers_pkey, ADD PRIMARY KEY (user_id);

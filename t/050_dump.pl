@@ -26,6 +26,7 @@ $node->safe_psql(
 	GRANT EXECUTE ON FUNCTION booking.book_slot TO front;
 	REVOKE EXECUTE ON FUNCTION booking.free_time FROM PUBLIC;
 	GRANT SELECT ON booking.services TO front;
+	GRANT CREATE ON SCHEMA booking TO keeper;
 	ALTER TABLE public.rings OWNER TO keeper});
 
 my @run_script = ('psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-o', "$files/out", '-f');
@@ -65,6 +66,7 @@ sub is_restored
 
 	same_list(dump_text($database), $source, "$name: nothing differs");
 	is($node->safe_psql($database, 'SELECT booking.setup()'), '', "$name: setup() finds nothing missing");
+	is($node->safe_psql($database, 'SELECT * FROM booking.find_structure_faults()'), '', "$name: nothing looks altered");
 	guards_and_books($node, $database, $name);
 	return;
 }

@@ -67,4 +67,36 @@ SKIP:
 		qr/^appointments\|.*\b$slipped\b/m, 'verify() finds what slipped in');
 }
 
+# ---------------------------------------------------------------------------
+# Tables of an owner who is no superuser, with triggers of his own and policies
+# ---------------------------------------------------------------------------
+
+$node->safe_psql('postgres', 'CREATE ROLE keeper; CREATE DATABASE kept');
+fill_shops($node, 'kept', 'keeper');
+$node->safe_psql('kept', q{
+	DROP VIEW public.week;
+	DROP MATERIALIZED VIEW public.days;
+	SELECT booking.enable_row_security();
+	ALTER FUNCTION public.ring() OWNER TO keeper;
+	ALTER TABLE public.rings OWNER TO keeper;
+	GRANT CREATE ON SCHEMA booking TO keeper});
+is($node->safe_psql('kept', 'SELECT * FROM booking.find_structure_faults()'), '', 'an honest owner gives no offence');
+$rows = rows($node, 'kept');
+$node->safe_psql('kept', 'DROP EXTENSION booking CASCADE');
+($status, $out, $err) = $node->psql('kept', 'CREATE EXTENSION booking');
+like($err, qr/ERROR:  others may create objects in schema "booking"/, 'CREATE EXTENSION wants the schema for itself');
+like($err, qr/HINT:  REVOKE CREATE ON SCHEMA booking FROM keeper\./, 'and says how to give it');
+$node->safe_psql('kept', 'REVOKE CREATE ON SCHEMA booking FROM keeper');
+($status, $out, $err) = $node->psql('kept', 'CREATE EXTENSION booking');
+is($status, 0, 'then it takes his tables');
+like($err, qr/WARNING:  tables in schema "booking" belong to role keeper\n.* There is trigger ring on appointments, trigger set_front on appointments\./,
+	'and says whose they are');
+is($node->safe_psql('kept', q{SELECT count(*) FROM booking.setup() s WHERE s !~ '^created trigger'}),
+	0, 'setup() has only triggers to make');
+is($node->safe_psql('kept', 'SELECT booking.setup()'), '', 'and makes them all');
+is($node->safe_psql('kept', 'SELECT booking.enable_row_security()'), '', 'row security is as it was');
+is($node->safe_psql('kept', 'SELECT * FROM booking.verify(true)'), '', 'nothing is broken');
+same_list(rows($node, 'kept'), $rows, 'every row is there');
+guards_and_books($node, 'kept', 'of an owner');
+
 done_testing();

@@ -119,6 +119,8 @@ foreach my $database ('plain', 'archive')
 {
 	is($node->safe_psql($database, $privileges), $granted, "$database: the same privileges");
 	is($node->safe_psql($database, $policies), $secured, "$database: the same policies");
+	is($node->safe_psql($database, 'SELECT * FROM booking.find_structure_faults()'), '', "$database: none of them looks altered");
+	is($node->safe_psql($database, 'SELECT booking.enable_row_security()'), '', "$database: nor is replaced");
 	check_roles($database, $database);
 }
 
