@@ -510,7 +510,8 @@ BEGIN
 		IF part.kind = 'table' AND tables_owner IS NOT NULL THEN
 			EXECUTE format('ALTER TABLE booking.%I OWNER TO %s', part.name, tables_owner);
 		END IF;
-		RETURN NEXT concat_ws(' ', 'created', part.kind, part.name, 'on ' || part.on_table);
+		RETURN NEXT concat_ws(' ', 'created', part.kind, part.name, 'on ' || part.on_table,
+			CASE WHEN part.kind = 'table' AND owner IS NULL AND tables_owner <> current_user::regrole THEN 'for role ' || tables_owner END);
 	END LOOP;
 
 	IF owner IS NOT NULL OR NOT has_schema_privilege(tables_owner, 'booking', 'USAGE') THEN
@@ -1099,10 +1100,16 @@ FROM (
 	AND t.oid NOT IN (SELECT objid FROM member WHERE classid = 'pg_type'::regclass)
 ) o (name, owner)
 UNION ALL
-SELECT 'foreign_owner', NULL, NULL, format('function %s belongs to role %s; ALTER FUNCTION %1$s OWNER TO %3$s', m.oid::regprocedure, s.name, extowner::regrole)
-FROM home, made m JOIN stranger s ON s.oid = proowner WHERE is_member
+SELECT 'foreign_owner', NULL, NULL, format('%s belongs to role %s; ALTER %1$s OWNER TO %3$s', o.name, s.name, extowner::regrole)
+FROM home, (
+	SELECT 'FUNCTION ' || oid::regprocedure, proowner FROM made WHERE is_member
+	UNION ALL
+	SELECT 'VIEW ' || oid::regclass, relowner FROM pg_class JOIN member ON classid = 'pg_class'::regclass AND objid = oid
+	UNION ALL
+	SELECT 'TYPE ' || oid::regtype, typowner FROM pg_type JOIN member ON classid = 'pg_type'::regclass AND objid = oid
+) o (name, owner) JOIN stranger s ON s.oid = o.owner
 UNION ALL
-SELECT 'foreign_owner', p.name, NULL, format('it belongs to role %s; ALTER TABLE booking.%I OWNER TO %s', relowner::regrole, p.name, tables_owner::regrole)
+SELECT 'foreign_owner', p.name, NULL, format('it belongs to role %s, appointments to role %s; ALTER TABLE ... OWNER TO the one that shall own both', relowner::regrole, tables_owner::regrole)
 FROM home, part p WHERE relowner <> tables_owner
 UNION ALL
 SELECT 'foreign_code', c.table_name, NULL, format('%s is of role %s, to whom the other tables do not belong', c.code, c.owner)

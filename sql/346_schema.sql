@@ -111,7 +111,7 @@ SELECT * FROM test.seen($$SELECT test.own_tables('regress_booking_owner'); GRANT
 	CREATE TRIGGER own BEFORE INSERT ON booking.users FOR EACH ROW EXECUTE FUNCTION test.owned();
 	CREATE TRIGGER own BEFORE INSERT ON booking.shops FOR EACH ROW EXECUTE FUNCTION test.do_nothing()$$);
 -- 1, 2: others who could; 3: whose the schema is; 4 to 7: overloads, also of the owner's, and other objects.
--- 8: a function of ours that somebody else may replace; 9: triggers that somebody else could make, 10: or has made.
+-- 8: functions, views and types of ours that somebody else may replace; 9: triggers that somebody else could make, 10: or has made.
 SELECT v.n, s FROM (VALUES
 	(1, 'GRANT CREATE ON SCHEMA booking TO regress_booking_creator'),
 	(2, 'GRANT CREATE ON SCHEMA booking TO PUBLIC'),
@@ -120,7 +120,7 @@ SELECT v.n, s FROM (VALUES
 	(5, 'CREATE FUNCTION booking.helper() RETURNS int LANGUAGE sql AS ''SELECT 1'''),
 	(6, 'CREATE FUNCTION test.same(text, text) RETURNS boolean LANGUAGE sql AS ''SELECT true''; CREATE OPERATOR booking.= (LEFTARG = text, RIGHTARG = text, FUNCTION = test.same)'),
 	(7, 'CREATE TYPE booking.mood AS ENUM (''good''); CREATE DOMAIN booking.text AS int; CREATE TYPE booking.pair AS (a int, b int); CREATE TYPE booking.span AS RANGE (SUBTYPE = int)'),
-	(8, 'ALTER FUNCTION booking.health() OWNER TO regress_booking_creator'),
+	(8, 'ALTER FUNCTION booking.health() OWNER TO regress_booking_creator; ALTER VIEW booking.stats OWNER TO regress_booking_creator; ALTER TYPE booking.slot OWNER TO regress_booking_creator'),
 	(9, 'GRANT ALL ON booking.users TO regress_booking_creator'),
 	(10, 'ALTER FUNCTION test.do_nothing() OWNER TO regress_booking_creator; CREATE TRIGGER evil BEFORE INSERT ON booking.users FOR EACH ROW EXECUTE FUNCTION test.do_nothing()')
 	) v (n, statement), LATERAL test.seen(v.statement) WITH ORDINALITY l (s, m) ORDER BY v.n, l.m;
