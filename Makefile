@@ -39,6 +39,7 @@ OBJS = \
 	src/moves.o \
 	src/occupancy.o \
 	src/occupation.o \
+	src/owner.o \
 	src/pages.o \
 	src/probe.o \
 	src/query.o \
