@@ -40,6 +40,7 @@ OBJS = \
 	src/moves.o \
 	src/occupancy.o \
 	src/occupation.o \
+	src/owner.o \
 	src/pages.o \
 	src/policies.o \
 	src/probe.o \

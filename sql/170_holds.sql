@@ -348,14 +348,16 @@ INSERT INTO booking.barbers (id, shop_id, name) VALUES (17071, 17071, 'Io');
 INSERT INTO booking.services (id, shop_id, name, duration_minutes) VALUES (17071, 17071, 'Cut', 60);
 INSERT INTO booking.barber_services (barber_id, service_id) VALUES (17071, 17071);
 INSERT INTO booking.working_hours (barber_id, weekday, opens, closes) VALUES (17071, 4, '09:00', '12:00');
-SET LOCAL booking.now = '2026-03-01 12:00Z';
-SELECT id AS a FROM booking.hold_slot(17071, 17071, NULL, '2026-03-05 09:00Z', '5 minutes') \gset
-CREATE FUNCTION pg_temp.dawdle() RETURNS trigger LANGUAGE plpgsql AS
-	'BEGIN PERFORM set_config(''booking.now'', ''2026-03-01 12:05Z'', true); RETURN NEW; END';
+SET LOCAL booking.now = '';
+INSERT INTO booking.appointments (id, barber_id, service_id, starts_at, ends_at, status, hold_expires_at)
+VALUES (17071, 17071, 17071, clock_timestamp() + interval '1 day', clock_timestamp() + interval '25 hours', 'pending', clock_timestamp() + interval '1 second');
+\set a 17071
+CREATE FUNCTION pg_temp.dawdle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1.1); RETURN NEW; END';
 CREATE TRIGGER dawdle BEFORE UPDATE ON booking.appointments FOR EACH ROW EXECUTE FUNCTION pg_temp.dawdle();
 SELECT test.brief('SELECT booking.confirm_appointment(' || :a || ')');
 SELECT status FROM booking.appointments WHERE id = :a;
 DROP TRIGGER dawdle ON booking.appointments;
+SELECT set_config('booking.now', (clock_timestamp() - interval '1 minute')::text, true) < 'x' AS earlier;
 SELECT status FROM booking.confirm_appointment(:a);
 ROLLBACK;
 

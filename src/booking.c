@@ -337,7 +337,7 @@ _PG_init(void)
 							NULL);
 	MarkGUCPrefixReserved("booking");
 	catalog_init();
-	query_init();
+	owner_init();
 	guard_init();
 	stats_init();
 }

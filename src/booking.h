@@ -35,6 +35,10 @@
 #include "columns.h"
 #include "compat.h"
 
+/* Tells our errors from the server's */
+#undef TEXTDOMAIN
+#define TEXTDOMAIN PG_TEXTDOMAIN("booking")
+
 #define BOOKING_SCHEMA "booking"
 
 /* The search_path under which code of the owner's runs */
@@ -387,7 +391,8 @@ extern void catalog_init(void);
 extern uint64 catalog_configuration_generation(void);
 extern uint64 catalog_shape_generation(void);
 extern Oid	catalog_table_id(TableId table);
-extern Oid	catalog_owner(void);
+extern Oid	catalog_owner(uint32 set);
+extern char *catalog_deferrable(uint32 set);
 extern uint32 catalog_tables_in(const char *sql);
 extern void catalog_check(uint32 set);
 extern void catalog_check_types(void);
@@ -1018,6 +1023,16 @@ extern void result_put_fixed(ResultSet *result, const Datum *model_values,
 extern Datum composite_result(FunctionCallInfo fcinfo, Datum *values,
 							  bool *nulls);
 
+/* ---- owner.c: as the tables' owner ---- */
+
+#define VALUES_ARE_LOGGED "The server's log has the values."
+
+typedef void (*OwnerBody) (void *arg);
+
+extern void owner_init(void);
+extern void run_as_owner(Oid owner, uint32 tables, OwnerBody body, void *arg);
+extern void let_owners_code_in(void);
+
 /* ---- query.c: SQL run as the tables' owner ---- */
 
 typedef struct OwnerQuery
@@ -1030,17 +1045,6 @@ typedef struct OwnerQuery
 	uint32		tables;			/* which of ours it names; set with the plan */
 } OwnerQuery;
 
-typedef struct OwnerIdentity
-{
-	Oid			userid;
-	int			sec_context;
-} OwnerIdentity;
-
-extern void query_init(void);
-extern void become_owner(Relation rel, OwnerIdentity *saved);
-extern void resign_owner(const OwnerIdentity *saved);
-extern int	pin_search_path(void);
-extern void unpin_search_path(int level);
 extern int	run_owner_query(OwnerQuery *query, Datum *values,
 							const char *nulls, bool read_only);
 extern void owner_query_result(FunctionCallInfo fcinfo, OwnerQuery *query,
@@ -1125,7 +1129,6 @@ typedef struct InsertTarget
 	Oid			relid;
 	uint64		generation;
 	bool		runs_owners_code;	/* that may look a name up */
-	int			path_level;		/* of the pinned search_path; 0: it is not */
 	FmgrInfo   *stand_ins;		/* by trigger; fn_oid invalid: none */
 	TargetIndex *indexes;
 	int			index_count;

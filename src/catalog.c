@@ -35,6 +35,7 @@
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_opclass.h"
 #include "catalog/pg_operator.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "commands/trigger.h"
@@ -171,9 +172,21 @@ typedef struct FoundIndex
 	TransactionId since;
 } FoundIndex;
 
+/*
+ * A trigger or constraint that can be deferred, for the error about it.
+ */
+typedef struct Deferrable
+{
+	bool		is_known;
+	bool		is_trigger;
+	NameData	name;
+} Deferrable;
+
 typedef struct TableInfo
 {
 	Oid			relid;
+	Oid			owner;
+	Deferrable	deferrable;
 	FoundIndex	primary_key;	/* index on the first column */
 	Oid			id_sequence;	/* of the identity column; invalid: none */
 	AttrNumber	columns[MAX_TABLE_COLUMNS];
@@ -246,16 +259,28 @@ catalog_shape_generation(void)
 	return shape_generation;
 }
 
+/*
+ * The table that has the name; invalid: there is none.
+ */
 static Oid
-find_table(TableId table)
+find_any_table(TableId table)
 {
-	const char *name = table_names[table].name;
 	Oid			space = get_namespace_oid(BOOKING_SCHEMA, true);
 	Oid			relid = InvalidOid;
 
 	if (OidIsValid(space))
-		relid = get_relname_relid(name, space);
-	if (!OidIsValid(relid) || get_rel_relkind(relid) != RELKIND_RELATION)
+		relid = get_relname_relid(table_names[table].name, space);
+	return OidIsValid(relid) && get_rel_relkind(relid) == RELKIND_RELATION ?
+		relid : InvalidOid;
+}
+
+static Oid
+find_table(TableId table)
+{
+	const char *name = table_names[table].name;
+	Oid			relid = find_any_table(table);
+
+	if (!OidIsValid(relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("table %s.%s does not exist", BOOKING_SCHEMA, name),
@@ -474,6 +499,94 @@ require_checks(Relation rel)
 					 errhint("Add the CHECK that %s.schema_parts() has, or validate it.",
 							 BOOKING_SCHEMA)));
 	}
+}
+
+/* ---- owner ---- */
+
+static Oid
+owner_of_relation(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relid);
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+static void
+require_owner(TableId table, Oid owner, Oid wanted)
+{
+	const char *name = table_names[table].name;
+	const char *wanted_name;
+
+	if (owner == wanted)
+		return;
+	wanted_name = GetUserNameFromId(wanted, false);
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("table %s.%s belongs to role \"%s\"", BOOKING_SCHEMA, name,
+					GetUserNameFromId(owner, false)),
+			 errdetail("Table %s.appointments belongs to role \"%s\", with whose rights the booking functions work; code of another role's must not run with them.",
+					   BOOKING_SCHEMA, wanted_name),
+			 errhint("ALTER TABLE %s.%s OWNER TO %s.", BOOKING_SCHEMA, name,
+					 quote_identifier(wanted_name))));
+}
+
+/*
+ * Refuses a table of another owner than the appointments'.  While there are no
+ * appointments, nothing is done with anybody's rights.
+ */
+static void
+require_common_owner(TableId table, Oid owner)
+{
+	Oid			appointments = table == APPOINTMENTS ? InvalidOid :
+		find_any_table(APPOINTMENTS);
+
+	if (OidIsValid(appointments))
+		require_owner(table, owner, owner_of_relation(appointments));
+}
+
+/*
+ * Whether a trigger may be put off until the transaction ends.
+ */
+static bool
+is_deferrable(const Trigger *trigger)
+{
+	return trigger->tgdeferrable && trigger->tgenabled != TRIGGER_DISABLED &&
+		(TRIGGER_FOR_INSERT(trigger->tgtype) ||
+		 TRIGGER_FOR_UPDATE(trigger->tgtype));
+}
+
+/*
+ * Notes a trigger or constraint that can be deferred, one that is so at first if
+ * there is one.
+ */
+static void
+find_deferrable(TableInfo *info, Relation rel)
+{
+	const TriggerDesc *triggers = rel->trigdesc;
+	const Trigger *found = NULL;
+	char	   *name = NULL;
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		const Trigger *trigger = &triggers->triggers[i];
+
+		if (is_deferrable(trigger) &&
+			(found == NULL || (trigger->tginitdeferred && !found->tginitdeferred)))
+			found = trigger;
+	}
+	if (found != NULL)
+		name = get_constraint_name(found->tgconstraint);
+	memset(&info->deferrable, 0, sizeof(info->deferrable));
+	info->deferrable.is_known = name != NULL;
+	if (name == NULL)
+		return;
+	info->deferrable.is_trigger = !found->tgisinternal;
+	namestrcpy(&info->deferrable.name, name);
 }
 
 /* ---- indexes ---- */
@@ -797,7 +910,10 @@ look_up(TableId table)
 	rel = try_relation_open(relid, AccessShareLock);
 	if (rel == NULL)
 		return false;
+	info->owner = rel->rd_rel->relowner;
+	require_common_owner(table, info->owner);
 	refuse_children(table, rel);
+	find_deferrable(info, rel);
 	find_columns(table, info, RelationGetDescr(rel));
 	find_key(table, info, rel);
 	find_indexes(table);
@@ -818,7 +934,7 @@ is_current(TableId table)
 static bool
 is_same_table(const TableInfo *a, const TableInfo *b)
 {
-	return a->relid == b->relid &&
+	return a->relid == b->relid && a->owner == b->owner &&
 		a->primary_key.relid == b->primary_key.relid &&
 		a->primary_key.since == b->primary_key.since &&
 		a->id_sequence == b->id_sequence &&
@@ -888,21 +1004,40 @@ catalog_table_id(TableId table)
 }
 
 /*
- * The owner of our tables: of the appointments.
+ * The owner of our tables: of the appointments, and of those in the set, which
+ * have been checked.
  */
 Oid
-catalog_owner(void)
+catalog_owner(uint32 set)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID,
-										ObjectIdGetDatum(table_id(APPOINTMENTS)));
-	Oid			owner;
+	Oid			owner = owner_of_relation(table_id(APPOINTMENTS));
 
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for table %s.appointments",
-			 BOOKING_SCHEMA);
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
+	for (int t = 0; t < TABLE_COUNT; t++)
+	{
+		if (set & ((uint32) 1 << t))
+			require_owner(t, tables[t].owner, owner);
+	}
 	return owner;
+}
+
+/*
+ * Names a trigger or constraint of one of these tables that can be deferred, one
+ * that has been found; NULL: there is none.  Looks nothing up.
+ */
+char *
+catalog_deferrable(uint32 set)
+{
+	for (int t = 0; t < TABLE_COUNT; t++)
+	{
+		const Deferrable *deferrable = &tables[t].deferrable;
+
+		if ((set & ((uint32) 1 << t)) && deferrable->is_known)
+			return psprintf("%s \"%s\" of table %s.%s",
+							deferrable->is_trigger ? "trigger" : "constraint",
+							NameStr(deferrable->name), BOOKING_SCHEMA,
+							table_names[t].name);
+	}
+	return NULL;
 }
 
 /*
@@ -957,6 +1092,7 @@ catalog_check_types(void)
 		const TableName *name = &table_names[t];
 		Relation	rel = table_open(find_table(t), AccessShareLock);
 
+		require_common_owner(t, rel->rd_rel->relowner);
 		for (int c = 0; c < name->column_count; c++)
 			(void) find_attribute(t, &name->columns[c], RelationGetDescr(rel));
 		table_close(rel, AccessShareLock);

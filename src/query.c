@@ -5,146 +5,19 @@
  *
  * Foreign-key triggers work the same way: the caller needs no privilege on
  * the tables, and a trigger or rule of the owner's runs with the owner's
- * rights, never the caller's or ours.  SQL functions that come here pin their
- * search_path in booking--1.0.sql, since a plan is analysed again whenever the
- * path changes.
- *
- * No search_path keeps pg_temp away: a table that the owner's code names
- * without its schema may be one that the caller has made, with triggers of the
- * caller's that would run with the owner's rights.  So while we are the owner,
- * nobody else's temporary table is touched.
+ * rights, never the caller's or ours (see owner.c).  The search_path is pinned
+ * all the while, since a plan is analysed again whenever it changes.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_class.h"
-#include "executor/executor.h"
 #include "executor/spi.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/plancache.h"
-#include "utils/rel.h"
-#include "utils/syscache.h"
 
 #include "booking.h"
 #include "compat.h"
-
-/*
- * What become_owner() adds to the security context: what the server's own checks
- * of foreign keys add, and a bit that says it is us, which the server hands on
- * and takes back with the others.
- */
-#define SECURITY_BOOKING_OWNER 0x10000
-#define OWNER_CONTEXT \
-	(SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS | \
-	 SECURITY_BOOKING_OWNER)
-
-static ExecutorCheckPerms_hook_type next_check_permissions;
-
-/*
- * Refuses a temporary table of another role's than the current one.
- */
-static void
-refuse_temporary(Oid relid, Oid userid)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Form_pg_class form;
-
-	if (!HeapTupleIsValid(tuple))
-		return;
-	form = (Form_pg_class) GETSTRUCT(tuple);
-	if (form->relpersistence == RELPERSISTENCE_TEMP &&
-		form->relowner != userid)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied for temporary table \"%s\"",
-						NameStr(form->relname)),
-				 errdetail("Code that runs as role \"%s\" referred to a temporary table of the caller's.",
-						   GetUserNameFromId(userid, false)),
-				 errhint("If another table is meant, write its schema in front of its name; a caller's temporary tables cannot be used here.")));
-	ReleaseSysCache(tuple);
-}
-
-static bool
-check_permissions(BOOKING_CHECK_PERMS_PARAMETERS)
-{
-	Oid			userid;
-	int			context;
-	ListCell   *cell;
-
-	GetUserIdAndSecContext(&userid, &context);
-	if ((context & SECURITY_BOOKING_OWNER) != 0)
-	{
-		foreach(cell, range_table)
-		{
-			RangeTblEntry *entry = lfirst_node(RangeTblEntry, cell);
-
-			if (OidIsValid(entry->relid))
-				refuse_temporary(entry->relid, userid);
-		}
-	}
-	return next_check_permissions == NULL ||
-		next_check_permissions(BOOKING_CHECK_PERMS_ARGUMENTS);
-}
-
-void
-query_init(void)
-{
-	next_check_permissions = ExecutorCheckPerms_hook;
-	ExecutorCheckPerms_hook = check_permissions;
-}
-
-static void
-become_role(Oid role, OwnerIdentity *saved)
-{
-	GetUserIdAndSecContext(&saved->userid, &saved->sec_context);
-	SetUserIdAndSecContext(role, saved->sec_context | OWNER_CONTEXT);
-}
-
-/*
- * Becomes the owner of a table, whose own row-level security does not bind
- * it.  An error gives the identity back by itself.
- */
-void
-become_owner(Relation rel, OwnerIdentity *saved)
-{
-	become_role(rel->rd_rel->relowner, saved);
-}
-
-void
-resign_owner(const OwnerIdentity *saved)
-{
-	SetUserIdAndSecContext(saved->userid, saved->sec_context);
-}
-
-/*
- * Sets the search_path that code of the owner's is to see, until
- * unpin_search_path() is called with the result, or the transaction or
- * subtransaction is aborted.
- */
-int
-pin_search_path(void)
-{
-	int			level;
-
-	if (strcmp(namespace_search_path, SAFE_SEARCH_PATH) == 0)
-		return 0;
-	level = NewGUCNestLevel();
-	(void) set_config_option("search_path", SAFE_SEARCH_PATH, PGC_USERSET,
-							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	return level;
-}
-
-void
-unpin_search_path(int level)
-{
-	if (level != 0)
-		AtEOXact_GUC(true, level);
-}
 
 static void
 prepare(OwnerQuery *query)
@@ -191,6 +64,36 @@ find_arbiter(OwnerQuery *query)
 }
 
 /*
+ * A query that is to be run, with its parameters.
+ */
+typedef struct QueryRun
+{
+	OwnerQuery *query;
+	Datum	   *values;
+	const char *nulls;
+	bool		read_only;
+} QueryRun;
+
+static void
+run_query(void *arg)
+{
+	const QueryRun *run = arg;
+	OwnerQuery *query = run->query;
+	int			code;
+
+	let_owners_code_in();
+	if (query->plan == NULL)
+		prepare(query);
+	if (query->arbiter != NULL)
+		find_arbiter(query);
+	code = SPI_execute_plan(query->plan, run->values, run->nulls,
+							run->read_only, 0);
+	if (code < 0)
+		elog(ERROR, "could not run \"%s\": %s", query->sql,
+			 SPI_result_code_string(code));
+}
+
+/*
  * Runs a query within SPI, and returns how many rows it gave or wrote.  Its
  * tables are checked before it is analysed, and once more when it has locked
  * them: whoever altered one before that may have changed what its columns are.
@@ -199,22 +102,13 @@ int
 run_owner_query(OwnerQuery *query, Datum *values, const char *nulls,
 				bool read_only)
 {
-	OwnerIdentity saved;
-	int			code;
+	QueryRun	run = {query, values, nulls, read_only};
 
 	if (query->plan == NULL)
 		query->tables = catalog_tables_in(query->sql);
 	catalog_check(query->tables);
-	become_role(catalog_owner(), &saved);
-	if (query->plan == NULL)
-		prepare(query);
-	if (query->arbiter != NULL)
-		find_arbiter(query);
-	code = SPI_execute_plan(query->plan, values, nulls, read_only, 0);
-	if (code < 0)
-		elog(ERROR, "could not run \"%s\": %s", query->sql,
-			 SPI_result_code_string(code));
-	resign_owner(&saved);
+	run_as_owner(catalog_owner(query->tables), query->tables, run_query,
+				 &run);
 	catalog_check(query->tables);
 	return (int) SPI_processed;
 }

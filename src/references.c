@@ -92,6 +92,7 @@ check_reference(PG_FUNCTION_ARGS)
 
 	if (is_satisfied((TriggerData *) fcinfo->context, *column))
 		return PointerGetDatum(NULL);
+	let_owners_code_in();			/* its query is planned */
 	return RI_FKey_check_ins(fcinfo);
 }
 

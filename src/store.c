@@ -235,8 +235,9 @@ raise_duplicate(Relation rel, Relation index, IndexInfo *info,
 					RelationGetRelationName(index)) :
 			 errmsg("duplicate key value violates unique constraint \"%s\"",
 					RelationGetRelationName(index)),
+			 errdetail(VALUES_ARE_LOGGED),
 			 description != NULL ?
-			 errdetail("Key %s already exists.", description) : 0,
+			 errdetail_log("Key %s already exists.", description) : 0,
 			 errtableconstraint(rel, RelationGetRelationName(index))));
 }
 
@@ -479,31 +480,29 @@ insert_row(EState *estate, ResultRelInfo *target, TupleTableSlot *slot,
 }
 
 /*
- * Makes and stores the row as the tables' owner.
+ * Makes and stores the row.
  */
 static void
-store_as_owner(InsertTarget *target, TupleTableSlot *slot, Storing *storing)
+store_row(InsertTarget *target, TupleTableSlot *slot, Storing *storing)
 {
-	Relation	rel = storing->appointments;
 	EState	   *estate = target->estate;
-	OwnerIdentity saved;
 
-	become_owner(rel, &saved);
 	ExecClearTuple(slot);
 	set_row(storing->draft, slot);
-	set_defaults(estate, rel, slot);
+	set_defaults(estate, storing->appointments, slot);
 	ExecStoreVirtualTuple(slot);
 	storing->write = guard_begin_write(storing->draft->id, NULL);
 	AfterTriggerBeginQuery();
 	storing->result = insert_row(estate, target->result, slot, storing);
 	AfterTriggerEndQuery(estate);
 	guard_end_write(storing->write);
-	resign_owner(&saved);
-	CommandCounterIncrement();
 }
 
-static bool
-try_to_store(void *arg)
+/*
+ * The same as the tables' owner, with a target.
+ */
+static void
+store_as_owner(void *arg)
 {
 	Storing    *storing = arg;
 	Relation	rel = storing->appointments;
@@ -516,13 +515,23 @@ try_to_store(void *arg)
 		MemoryContextSwitchTo(GetPerTupleMemoryContext(target.estate));
 	slot = ExecInitExtraTupleSlot(target.estate, RelationGetDescr(rel),
 								  table_slot_callbacks(rel));
-	store_as_owner(&target, slot, storing);
+	store_row(&target, slot, storing);
+	CommandCounterIncrement();
 	MemoryContextSwitchTo(caller);
 	if (storing->result == CLAIM_GRANTED)
 		ExecCopySlot(storing->stored, slot);
 	else if (storing->result == CLAIM_REFUSED)
 		keep_refusal(storing->refusal, caller);
 	target_give_back(&target);
+}
+
+static bool
+try_to_store(void *arg)
+{
+	Storing    *storing = arg;
+
+	run_as_owner(RelationGetForm(storing->appointments)->relowner,
+				 1 << APPOINTMENTS, store_as_owner, storing);
 	return storing->result == CLAIM_GRANTED;
 }
 

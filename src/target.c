@@ -67,12 +67,16 @@ expression_may_look_up(Node *node, void *context)
 		expression_tree_walker(node, expression_may_look_up, NULL);
 }
 
+/*
+ * Whether a trigger is the guard's, or one of a foreign key that references.c
+ * checks.
+ */
 static bool
-is_our_trigger(const Trigger *trigger)
+is_our_trigger(const Trigger *trigger, const FmgrInfo *stand_in)
 {
 	const char *name = get_func_name(trigger->tgfoid);
 
-	return trigger->tgisinternal ||
+	return OidIsValid(stand_in->fn_oid) ||
 		(trigger->tgqual == NULL && name != NULL && get_func_namespace(trigger->tgfoid) ==
 		 get_namespace_oid(BOOKING_SCHEMA, true) &&
 		 (strcmp(name, "guard_before") == 0 ||
@@ -80,14 +84,15 @@ is_our_trigger(const Trigger *trigger)
 }
 
 static bool
-triggers_may_look_up(const TriggerDesc *triggers)
+triggers_may_look_up(const TriggerDesc *triggers, const FmgrInfo *stand_ins)
 {
 	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
 	{
 		const Trigger *trigger = &triggers->triggers[i];
 
 		if (TRIGGER_FOR_INSERT(trigger->tgtype) &&
-			trigger->tgenabled != TRIGGER_DISABLED && !is_our_trigger(trigger))
+			trigger->tgenabled != TRIGGER_DISABLED &&
+			!is_our_trigger(trigger, &stand_ins[i]))
 			return true;
 	}
 	return false;
@@ -115,7 +120,8 @@ index_may_look_up(Relation index, const IndexInfo *info)
 		if (index->rd_opfamily[i] >= FirstNormalObjectId)
 			return true;
 	}
-	return info->ii_ExclusionOps != NULL ||
+	return index->rd_rel->relam != BTREE_AM_OID ||
+		info->ii_ExclusionOps != NULL ||
 		expression_may_look_up((Node *) info->ii_Expressions, NULL) ||
 		expression_may_look_up((Node *) info->ii_Predicate, NULL);
 }
@@ -125,10 +131,11 @@ index_may_look_up(Relation index, const IndexInfo *info)
  * not ours may have a default.
  */
 static bool
-may_run_owners_code(const ResultRelInfo *result, Relation rel)
+may_run_owners_code(const InsertTarget *target, Relation rel)
 {
+	const ResultRelInfo *result = target->result;
 	bool		found = RelationGetDescr(rel)->natts != APPT_COLUMNS ||
-		triggers_may_look_up(result->ri_TrigDesc) ||
+		triggers_may_look_up(result->ri_TrigDesc, target->stand_ins) ||
 		constraints_may_look_up(RelationGetDescr(rel)->constr);
 
 	for (int i = 0; i < result->ri_NumIndices && !found; i++)
@@ -247,8 +254,9 @@ set_trigger_functions(InsertTarget *target)
 
 /*
  * Takes the target for inserts into appointments.  The caller holds
- * RowExclusiveLock, and gives it back.  Until then the search_path is ours,
- * where that matters.
+ * RowExclusiveLock, is the tables' owner (run_as_owner()), as the server
+ * evaluates what it can of an index's expressions here, and gives the target
+ * back.  From here on the search_path is ours, where that matters.
  */
 void
 target_take(InsertTarget *target, Relation appointments)
@@ -265,8 +273,8 @@ target_take(InsertTarget *target, Relation appointments)
 		target->estate = NULL;
 	}
 	is_new = target->estate == NULL;
-	target->path_level = is_new || target->runs_owners_code ?
-		pin_search_path() : 0;
+	if (is_new || target->runs_owners_code)
+		let_owners_code_in();
 	if (is_new)
 		build(target, appointments);
 	else
@@ -279,8 +287,7 @@ target_take(InsertTarget *target, Relation appointments)
 	set_trigger_functions(target);
 	open_indexes(target, appointments);
 	if (is_new)
-		target->runs_owners_code = may_run_owners_code(target->result,
-													   appointments);
+		target->runs_owners_code = may_run_owners_code(target, appointments);
 }
 
 /*
@@ -324,7 +331,6 @@ target_give_back(InsertTarget *target)
 		estate->es_trig_target_relations == NIL;
 
 	clear(target);
-	unpin_search_path(target->path_level);
 	if (!can_be_kept)
 	{
 		FreeExecutorState(estate);
