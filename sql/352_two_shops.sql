@@ -160,6 +160,19 @@ SET LOCAL booking.user_id = '';
 SELECT count(*) AS known FROM booking.users WHERE id = 352104;
 SELECT test.brief('SELECT booking.book_slot(35201, 35201, 352104, ''2026-03-03 09:00Z'')');
 ROLLBACK TO s;
+-- Whatever they do to his hold, he stays unknown; to confirm it is to book for him.  (A request is the shop's to answer, and its customer known.)
+SELECT test.brief('SELECT booking.confirm_appointment(352210)');
+SAVEPOINT s;
+SELECT status FROM booking.cancel_appointment(352208, NULL, 'shop');
+SELECT count(*) AS known FROM booking.users WHERE id = 352104;
+ROLLBACK TO s;
+SELECT status FROM booking.decline_appointment(352208);
+SELECT count(*) AS known FROM booking.users WHERE id = 352104;
+ROLLBACK TO s;
+SELECT test.error('SELECT booking.confirm_appointment(352208)');
+SELECT booking.ensure_user('Hank.secret@example.org');
+SELECT status FROM booking.confirm_appointment(352208);
+ROLLBACK TO s;
 -- What succeeds, and stays, makes nobody known.
 DO $$
 DECLARE
