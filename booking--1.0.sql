@@ -608,7 +608,7 @@ AS 'MODULE_PATHNAME', 'booking_user_appointments' LANGUAGE C STABLE PARALLEL SAF
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION user_appointments(bigint, boolean) IS
 'A customer''s appointments. upcoming: those live and not over, soonest first; otherwise all the others, latest first. hold_expires_at: until when it can be confirmed; an offer of the waitlist may keep its time for longer.
-With booking.shop_id set, those in that shop. Customer data: revoked from PUBLIC. Errors: P0002 unknown user; 22004 NULL argument; 42501 another''s user_id.';
+With booking.shop_id set, those in that shop. Customer data: revoked from PUBLIC. Errors: P0002 unknown user, or with booking.shop_id none of the shop''s customers; 22004 NULL argument; 42501 another''s user_id.';
 
 -- ---------------------------------------------------------------------------
 -- Writes
@@ -675,7 +675,7 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION confirm_appointment(bigint, int, text[]) IS
 'Confirms a hold, or, as staff, an appointment that waits for the shop''s confirmation; of a service that requires it, staff confirm holds too.
 Once it has begun it can be confirmed by staff with overrides => ''{notice}'' alone. One that is confirmed, checked in or completed already is returned as it is, whatever version was passed.
-Errors: 42501 when it is the shop''s to confirm; P0002 not_found; SL002 when it waited for the shop and has begun; SL008 hold_expired; SL009 when it is not pending; SL011 version_conflict; SL014 not_welcome, but for what staff confirm for the shop; 23P01 when its group has no such seat any more; 22004; 22023.';
+Errors: 42501 when it is the shop''s to confirm; P0002 not_found, also with booking.shop_id set for the hold of somebody who is none of the shop''s customers; SL002 when it waited for the shop and has begun; SL008 hold_expired; SL009 when it is not pending; SL011 version_conflict; SL014 not_welcome, but for what staff confirm for the shop; 23P01 when its group has no such seat any more; 22004; 22023.';
 
 CREATE FUNCTION decline_appointment(appointment_id bigint, reason text DEFAULT NULL, version int DEFAULT NULL) RETURNS appointment
 AS 'MODULE_PATHNAME', 'booking_decline_appointment' LANGUAGE C VOLATILE PARALLEL UNSAFE

@@ -31,9 +31,10 @@ INSERT INTO booking.users (id, email, name, phone) VALUES
 	(352101, 'alma@example.org', 'Alma', NULL), (352102, 'bela.secret@example.org', 'Bela secret', '+1 555 secret'),
 	(352103, 'carl@example.org', 'Carl', NULL), (352104, 'hank.secret@example.org', 'Hank secret', NULL),
 	(352105, 'dora@example.org', 'Dora', NULL), (352106, 'emil@example.org', 'Emil', NULL);
-INSERT INTO booking.appointments (id, barber_id, service_id, user_id, starts_at, ends_at, status, hold_expires_at, is_request, notes, guest_name, cancel_reason)
+INSERT INTO booking.appointments (id, barber_id, service_id, user_id, starts_at, ends_at, status, hold_expires_at, is_request, notes, guest_name, cancel_reason, idempotency_key)
 SELECT id, shop, shop, customer, at, at + interval '1 hour', status, expires, is_request, CASE shop WHEN 35202 THEN 'secret' END,
-	CASE shop WHEN 35202 THEN 'secret' END, CASE WHEN shop = 35202 AND status = 'cancelled' THEN 'secret' END
+	CASE shop WHEN 35202 THEN 'secret' END, CASE WHEN shop = 35202 AND status = 'cancelled' THEN 'secret' END,
+	CASE id WHEN 352208 THEN 'a key' END
 FROM (VALUES
 	(352201, 35201, 352101, timestamptz '2026-03-02 09:00Z', 'confirmed', NULL::timestamptz, false),
 	(352202, 35202, 352102, '2026-03-02 09:00Z', 'confirmed', NULL, false),

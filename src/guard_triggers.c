@@ -6,10 +6,11 @@
  * The BEFORE trigger, named to fire last, fills in what a writer may leave to
  * us, lets busy time go along with a raw writer's move, clears the notes of a
  * row that goes to another shop or customer, checks the change of status, and
- * waits until nothing overlaps.  The AFTER trigger, named to fire first, judges the row that was really stored, before
- * the foreign keys' triggers can wait for anybody.  A row that one of our own
- * functions inserts is judged by that function (store.c); of one that it moves
- * the triggers judge what the function asks, and tell it the result.
+ * waits until nothing overlaps.  The AFTER trigger, named to fire first, judges
+ * the row that was really stored, before the foreign keys' triggers can wait
+ * for anybody.  A row that one of our own functions inserts is judged by that
+ * function (store.c); of one that it moves the triggers judge what the function
+ * asks, and tell it the result.
  *
  * Triggers are of the ordinary kind: a logical replica, whose apply does not
  * fire them, trusts its publisher.
