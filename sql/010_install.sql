@@ -52,7 +52,7 @@ SELECT test.error('SELECT * FROM booking.available_slots(1, ''2026-03-02'')');
 SELECT test.error('SELECT * FROM booking.book_slot(1, 1, NULL, ''2026-03-02 10:00Z'')');
 SELECT test.error('SELECT * FROM booking.active_services(1)');
 
--- 12 tables, 22 indexes, 6 triggers that guard and keep history, and 16 that watch the configuration, half of them for
+-- 14 tables, 25 indexes, 6 triggers that guard and keep history, and 18 that watch the configuration, half of them for
 -- what logical replication writes: a missing line is a missing promise.
 SELECT * FROM booking.setup();
 

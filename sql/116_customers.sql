@@ -179,7 +179,9 @@ SELECT count(*), count(*) FILTER (WHERE shop_id = 11602 OR reason IS NOT NULL) A
 SET LOCAL ROLE regress_booking_staff;
 SELECT count(*) FROM booking.blocked_customers;
 SELECT test.brief('DELETE FROM booking.blocked_customers');
--- staff book for the customer, and are bound
+-- staff book for a customer whom the shop knows, and are bound; whom it has blocked it does not know by that
+SELECT reason FROM booking.try_book_slot(11601, 11601, 1160002, '2026-03-05 09:00Z', NULL, '{limits}');
+SELECT booking.ensure_user('u1160002@example.org');
 SELECT reason FROM booking.try_book_slot(11601, 11601, 1160002, '2026-03-05 09:00Z', NULL, '{limits}');
 RESET ROLE;
 SET LOCAL booking.shop_id = '';

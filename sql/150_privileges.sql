@@ -152,7 +152,7 @@ SELECT starts_at FROM booking.reschedule_appointment((SELECT max(appointment_id)
 RESET ROLE;
 SELECT status, appointment_id IS NOT NULL AS served FROM booking.waitlist WHERE user_id = 15001;
 SELECT h.to_values - 'cancelled_at' AS to_values, changed_by = session_user AS changed_by, db_role = session_user AS db_role
-FROM booking.appointment_history h JOIN booking.appointments a ON a.id = appointment_id WHERE user_id = 15001 ORDER BY h.id;
+FROM booking.appointment_history h JOIN booking.appointments a ON a.id = appointment_id WHERE a.user_id = 15001 ORDER BY h.id;
 ROLLBACK TO s;
 
 -- A writer with privileges on appointments alone is guarded like any other.

@@ -129,6 +129,41 @@ SELECT count(*), count(DISTINCT appointment), bool_and(to_values = jsonb_build_o
 ROLLBACK TO s;
 
 -- ---------------------------------------------------------------------------
+-- Whose
+-- ---------------------------------------------------------------------------
+
+-- An entry is the shop's and the customer's; who walked in is nobody.  It stays so when the barber goes elsewhere.
+SAVEPOINT s;
+CREATE FUNCTION pg_temp.whose() RETURNS TABLE (appointment bigint, version int, shop bigint, customer bigint, from_keys text, to_keys text,
+	from_notes text, to_notes text) LANGUAGE sql AS $$
+SELECT h.appointment_id, h.version, h.shop_id, h.user_id, (SELECT CASE WHEN count(*) > 20 THEN 'all' ELSE count(*)::text END FROM jsonb_object_keys(h.from_values)),
+	(SELECT CASE WHEN count(*) > 20 THEN 'all' ELSE count(*)::text END FROM jsonb_object_keys(h.to_values)), h.from_values ->> 'notes', h.to_values ->> 'notes'
+FROM booking.appointment_history h WHERE h.id >= (SELECT last_value FROM pg_temp.seen) ORDER BY h.id
+$$;
+INSERT INTO booking.shops (id, name) VALUES (23002, 'Other');
+INSERT INTO booking.barbers (id, shop_id, name) VALUES (23003, 23002, 'Otto'), (23004, 23001, 'Hugo');
+INSERT INTO booking.users (id, email) VALUES (23002, 'u23002@example.org');
+INSERT INTO booking.appointments (id, barber_id, service_id, starts_at, ends_at) VALUES (23040, 23004, 23001, '2026-04-01 09:00-04', '2026-04-01 09:30-04');
+UPDATE booking.appointments SET notes = 'whose' WHERE id IN (23009, 23040);
+UPDATE booking.barbers SET shop_id = 23002 WHERE id = 23004;
+SELECT * FROM pg_temp.whose();
+-- Who gets a row of somebody else's gets another entry: each has the whole row, and nothing of the other side.  The notes stay behind.
+SELECT setval('pg_temp.seen', (SELECT max(id) + 1 FROM booking.appointment_history)) > 0 AS looked;
+UPDATE booking.appointments SET barber_id = 23003 WHERE id = 23009;
+UPDATE booking.appointments SET user_id = 23002, notes = 'of another' WHERE id = 23009;
+UPDATE booking.appointments SET user_id = NULL WHERE id = 23009;
+UPDATE booking.appointments SET user_id = 23001, barber_id = 23001, starts_at = starts_at + interval '1 month', ends_at = ends_at + interval '1 month',
+	busy_from = NULL, busy_until = NULL WHERE id = 23009;
+SELECT * FROM pg_temp.whose();
+-- To the same shop and customer it is a change as any other; a deletion is theirs.
+SELECT setval('pg_temp.seen', (SELECT max(id) + 1 FROM booking.appointment_history)) > 0 AS looked;
+UPDATE booking.appointments SET barber_id = 23002, user_id = user_id WHERE id = 23009;
+DELETE FROM booking.appointments WHERE id = 23009;
+SELECT appointment, version, shop, customer, from_keys, to_keys FROM pg_temp.whose();
+SELECT check_name, row_id, detail FROM booking.verify(true) WHERE table_name = 'appointment_history';
+ROLLBACK TO s;
+
+-- ---------------------------------------------------------------------------
 -- Columns of the user's
 -- ---------------------------------------------------------------------------
 

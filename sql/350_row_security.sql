@@ -74,7 +74,7 @@ $$;
 SELECT booking.enable_row_security();
 SELECT booking.enable_row_security();
 SELECT relname, relrowsecurity, relforcerowsecurity FROM pg_class
-WHERE relnamespace = 'booking'::regnamespace AND relname IN ('appointments', 'appointment_history', 'users', 'waitlist') ORDER BY 1;
+WHERE relnamespace = 'booking'::regnamespace AND relname IN ('appointments', 'appointment_history', 'users', 'shop_customers', 'blocked_customers', 'waitlist', 'time_off', 'schedule_overrides') ORDER BY 1;
 -- No policy holds on to the extension: DROP EXTENSION CASCADE would take it along.
 SELECT count(*) AS policies, count(*) FILTER (WHERE d.refobjid IS NOT NULL) AS dependent
 FROM pg_policy p LEFT JOIN pg_depend d ON d.classid = 'pg_policy'::regclass AND d.objid = p.oid
@@ -206,11 +206,12 @@ SELECT name FROM booking.users ORDER BY id;
 SELECT id FROM booking.waitlist ORDER BY id;
 SELECT appointment_id FROM booking.user_appointments(35102);
 SELECT count(*) FROM booking.get_barber_availability(35001, '2026-03-02');
--- Their own shop's, anybody's.
+-- Their own shop's, anybody's; for their customers, and nobody else (Cid).
 SELECT v.call, test.brief('SELECT * FROM booking.' || v.call) FROM (VALUES
 	('cancel_appointment(35001, NULL, ''shop'')'), ('confirm_appointment(35002)'), ('check_in(35001)'), ('decline_appointment(35005)'),
 	('reschedule_appointment(35004, ''2026-03-02 20:00Z'', overrides => ''{hours}'')'), ('leave_waitlist(35201)'),
-	('book_slot(35001, 35001, NULL, ''2026-03-02 20:00Z'', NULL, ''{hours}'')'), ('book_slot(35001, 35001, 35103, ''2026-03-02 16:00Z'')')) v (call);
+	('book_slot(35001, 35001, NULL, ''2026-03-02 20:00Z'', NULL, ''{hours}'')'), ('book_slot(35001, 35001, 35102, ''2026-03-02 16:00Z'')'),
+	('book_slot(35001, 35001, 35103, ''2026-03-02 16:00Z'')')) v (call);
 -- The other shop's: not there, or refused; with its barber's or service's id too.
 SELECT v.call, test.brief('SELECT * FROM booking.' || v.call) FROM (VALUES
 	('cancel_appointment(35003, NULL, ''shop'')'), ('confirm_appointment(35003)'), ('check_in(35003)'), ('decline_appointment(35003)'),

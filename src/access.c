@@ -12,6 +12,10 @@
  *	 staff.  Both are set: for the customer.  Neither is: for everybody,
  *	 unless row security is on for appointments and binds the caller; then it
  *	 must say.
+ * - Whom a shop knows.  For a shop, staff book for its customers, and for
+ *	 nobody else's: who has an appointment there that is no hold and did not
+ *	 expire, or whose address its staff has given to ensure_user().  A place
+ *	 on the waitlist makes nobody a customer, or an id would.
  * - The shop's word.  To override the shop's rules, to cancel in its name, to
  *	 confirm what waits for its confirmation: that is staff's.  Staff is a role
  *	 that may decline an appointment, the shop's "no" (EXECUTE on
@@ -23,8 +27,8 @@
  * reading and writing the tables.
  *
  * Another's appointment is not_found, as one that is not there, so that ids
- * tell nothing; another's user id is refused (42501) without a look whether it
- * exists.
+ * tell nothing; so is to a shop a user whom it does not know.  To a customer
+ * another's user id is refused (42501) without a look whether it exists.
  *
  * All of it is asked before anything is locked or written, and of the caller:
  * what follows from a call, such as serving the waitlist, is the shop's doing.
@@ -36,12 +40,14 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/value.h"
 #include "parser/parse_func.h"
 #include "utils/acl.h"
 #include "utils/rel.h"
 #include "utils/rls.h"
+#include "utils/snapmgr.h"
 
 #include "booking.h"
 #include "compat.h"
@@ -220,6 +226,88 @@ require_shop_view(int64 shop_id)
 	require_no_customer("see a shop's appointments");
 	find_scope(&scope);
 	require_own_shop(&scope, shop_id);
+}
+
+/* ---- whom a shop knows ---- */
+
+#define EQUALS " OPERATOR(pg_catalog.=) "
+
+/*
+ * As the policies of users have it.  The shop's barbers are found first: were
+ * they looked up when there is an appointment to compare them with, the time it
+ * takes would tell that the user has one somewhere.  The caller may have any
+ * search_path.
+ */
+static OwnerQuery known_query = {
+	.sql = "WITH shop AS MATERIALIZED (SELECT ARRAY(SELECT b.id"
+	" FROM booking.barbers b WHERE b.shop_id" EQUALS "$1) AS barber_ids)"
+	" SELECT FROM shop WHERE EXISTS (SELECT FROM booking.shop_customers c"
+	" WHERE c.shop_id" EQUALS "$1 AND c.user_id" EQUALS "$2)"
+	" OR EXISTS (SELECT FROM booking.appointments a WHERE a.user_id" EQUALS
+	"$2 AND a.status OPERATOR(pg_catalog.<>) 'expired'"
+	" AND (a.hold_expires_at IS NULL OR a.is_request)"
+	" AND a.barber_id" EQUALS "ANY (shop.barber_ids))",
+	.nargs = 2,
+	.argtypes = {INT8OID, INT8OID}
+};
+
+/*
+ * Whether the caller acts for a shop that does not know the user.  Then it is
+ * not to learn that there is one: to ask this takes the same way whether there
+ * is or not, and goes before all else that is asked about a user.
+ */
+bool
+is_hidden_user(bool is_walk_in, int64 user_id, Snapshot snapshot)
+{
+	Datum		values[2];
+	Scope		scope;
+	bool		is_known;
+
+	if (is_walk_in || !booking_shop_id(&scope.shop_id) ||
+		booking_user_id(&scope.user_id))
+		return false;
+	values[0] = Int64GetDatum(scope.shop_id);
+	values[1] = Int64GetDatum(user_id);
+	PushActiveSnapshot(snapshot);
+	SPI_connect();
+	is_known = run_owner_query(&known_query, values, NULL, true) > 0;
+	SPI_finish();
+	PopActiveSnapshot();
+	return !is_known;
+}
+
+static void
+note_shop(HeapTuple row, TupleDesc desc, void *state)
+{
+	bool		isnull;
+
+	*(int64 *) state = DatumGetInt64(row_value(row, desc, BARBERS,
+											   BARBER_SHOP_ID, &isnull));
+}
+
+/*
+ * The shop in which a barber works; false: there is no such barber.
+ */
+bool
+find_barber_shop(int64 barber_id, int64 *shop_id)
+{
+	return scan_rows_by_key(BARBERS, barber_id, GetActiveSnapshot(),
+							note_shop, shop_id) > 0;
+}
+
+/*
+ * Whether an appointment with that barber is the shop's that the caller acts
+ * for, if it acts for one.
+ */
+bool
+is_in_scope(int64 barber_id)
+{
+	Scope		scope;
+	int64		shop_id;
+
+	find_scope(&scope);
+	return !scope.is_shop ||
+		(find_barber_shop(barber_id, &shop_id) && shop_id == scope.shop_id);
 }
 
 /* ---- the shop's word ---- */

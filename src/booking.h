@@ -314,7 +314,7 @@ typedef enum TableId
 	SCHEDULE_OVERRIDES, TIME_OFF, BLOCKED_CUSTOMERS,
 	CONFIGURATION_TABLES,		/* those above are cached by schedule.c */
 	USERS = CONFIGURATION_TABLES,
-	APPOINTMENTS, APPOINTMENT_HISTORY, WAITLIST,
+	SHOP_CUSTOMERS, APPOINTMENTS, APPOINTMENT_HISTORY, WAITLIST,
 	TABLE_COUNT
 } TableId;
 
@@ -359,6 +359,10 @@ enum
 enum
 {
 	USERS_COLUMNS(COLUMN_NUMBER)
+};
+enum
+{
+	SHOP_CUSTOMERS_COLUMNS(COLUMN_NUMBER)
 };
 enum
 {
@@ -1066,6 +1070,9 @@ extern void require_own_user(const Scope *scope, int64 user_id);
 extern void require_own_service(const Scope *scope, int64 service_id);
 extern void require_own_booking(bool is_walk_in, int64 user_id,
 								int64 service_id);
+extern bool is_hidden_user(bool is_walk_in, int64 user_id, Snapshot snapshot);
+extern bool is_in_scope(int64 barber_id);
+extern bool find_barber_shop(int64 barber_id, int64 *shop_id);
 extern void require_shop_view(int64 shop_id);
 extern void require_no_customer(const char *what);
 extern void require_staff(const char *what);
@@ -1081,6 +1088,7 @@ typedef struct Request
 	int64		service_id;
 	bool		is_walk_in;		/* no user */
 	int64		user_id;
+	bool		is_hidden_user; /* the caller may not know that there is one */
 	TimestampTz starts_at;
 	const IdempotencyKey *key;	/* or NULL */
 	int64		hash;			/* of the whole call, if there is a key */
@@ -1186,7 +1194,7 @@ typedef enum Decision
 	DECIDED_NO, DECIDED_YES, DECIDE_AGAIN	/* once the holder is gone */
 } Decision;
 
-extern bool check_user(int64 user_id, Refusal *refusal);
+extern bool check_user(int64 user_id, bool is_hidden, Refusal *refusal);
 extern void limits_for(const Offer *offer, const Request *request,
 					   Limits *limits);
 extern bool breaks_limits(Relation appointments, const Limits *limits);

@@ -86,6 +86,7 @@ DEFINE_COLUMNS(schedule_overrides_columns, SCHEDULE_OVERRIDES_COLUMNS);
 DEFINE_COLUMNS(time_off_columns, TIME_OFF_COLUMNS);
 DEFINE_COLUMNS(blocked_customers_columns, BLOCKED_CUSTOMERS_COLUMNS);
 DEFINE_COLUMNS(users_columns, USERS_COLUMNS);
+DEFINE_COLUMNS(shop_customers_columns, SHOP_CUSTOMERS_COLUMNS);
 DEFINE_COLUMNS(appointments_columns, APPOINTMENTS_COLUMNS);
 DEFINE_COLUMNS(appointment_history_columns, APPOINTMENT_HISTORY_COLUMNS);
 DEFINE_COLUMNS(waitlist_columns, WAITLIST_COLUMNS);
@@ -103,6 +104,7 @@ static const TableName table_names[TABLE_COUNT] = {
 	[TIME_OFF] = TABLE_NAME(time_off),
 	[BLOCKED_CUSTOMERS] = TABLE_NAME(blocked_customers),
 	[USERS] = TABLE_NAME(users),
+	[SHOP_CUSTOMERS] = TABLE_NAME(shop_customers),
 	[APPOINTMENTS] = TABLE_NAME(appointments),
 	[APPOINTMENT_HISTORY] = TABLE_NAME(appointment_history),
 	[WAITLIST] = TABLE_NAME(waitlist),

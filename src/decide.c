@@ -34,14 +34,15 @@ check_user_row(HeapTuple row, TupleDesc desc, void *state)
 }
 
 /*
- * Whether there is such a user, and active.
+ * Whether there is such a user, whom the caller may know, and active.
  */
 bool
-check_user(int64 user_id, Refusal *refusal)
+check_user(int64 user_id, bool is_hidden, Refusal *refusal)
 {
 	bool		is_active;
 
-	if (scan_rows_by_key(USERS, user_id, GetActiveSnapshot(),
+	if (is_hidden ||
+		scan_rows_by_key(USERS, user_id, GetActiveSnapshot(),
 						 check_user_row, &is_active) == 0)
 		return refuse(refusal, NOT_FOUND, "There is no user " INT64_FORMAT
 					  ".", user_id);
@@ -54,7 +55,8 @@ check_user(int64 user_id, Refusal *refusal)
 static bool
 check_customer(const Request *request, Refusal *refusal)
 {
-	return request->is_walk_in || check_user(request->user_id, refusal);
+	return request->is_walk_in ||
+		check_user(request->user_id, request->is_hidden_user, refusal);
 }
 
 /*

@@ -4,12 +4,13 @@
  *	  The triggers of appointments, through which every writer comes.
  *
  * The BEFORE trigger, named to fire last, fills in what a writer may leave to
- * us, lets busy time go along with a raw writer's move, checks the change of
- * status, and waits until nothing overlaps.  The AFTER
- * trigger, named to fire first, judges the row that was really stored, before
- * the foreign keys' triggers can wait for anybody.  A row that one of our own
- * functions inserts is judged by that function (store.c); of one that it moves
- * the triggers judge what the function asks, and tell it the result.
+ * us, lets busy time go along with a raw writer's move, clears the notes of a
+ * row that goes to another shop or customer, checks the change of status, and
+ * waits until nothing overlaps.  The AFTER trigger, named to fire first, judges
+ * the row that was really stored, before the foreign keys' triggers can wait
+ * for anybody.  A row that one of our own functions inserts is judged by that
+ * function (store.c); of one that it moves the triggers judge what the function
+ * asks, and tell it the result.
  *
  * Triggers are of the ordinary kind: a logical replica, whose apply does not
  * fire them, trusts its publisher.
@@ -21,6 +22,7 @@
 #include "access/htup_details.h"
 #include "commands/trigger.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -86,14 +88,6 @@ column_is_null(TupleTableSlot *row, int column)
 	return isnull;
 }
 
-static void
-note_shop(HeapTuple row, TupleDesc desc, void *state)
-{
-	bool		isnull;
-
-	*(Datum *) state = row_value(row, desc, BARBERS, BARBER_SHOP_ID, &isnull);
-}
-
 /*
  * Whose a new key is: the customer's at the barber's shop, as they are now.
  * They stay so when the appointment is moved or given away.
@@ -104,7 +98,7 @@ fill_in_key(TupleTableSlot *row, const Occupation *occupation,
 {
 	bool		has_shop = !column_is_null(row, APPT_KEY_SHOP_ID);
 	bool		has_user = !column_is_null(row, APPT_KEY_USER_ID);
-	Datum		shop_id;
+	int64		shop_id;
 
 	if (column_is_null(row, APPT_IDEMPOTENCY_KEY))
 	{
@@ -113,11 +107,9 @@ fill_in_key(TupleTableSlot *row, const Occupation *occupation,
 		if (has_user)
 			change(changes, APPT_KEY_USER_ID, (Datum) 0, true);
 	}
-	else if (!has_shop &&
-			 scan_rows_by_key(BARBERS, occupation->barber_id,
-							  GetActiveSnapshot(), note_shop, &shop_id) > 0)
+	else if (!has_shop && find_barber_shop(occupation->barber_id, &shop_id))
 	{
-		change(changes, APPT_KEY_SHOP_ID, shop_id, false);
+		change(changes, APPT_KEY_SHOP_ID, Int64GetDatum(shop_id), false);
 		if (!has_user && occupation->has_user)
 			change(changes, APPT_KEY_USER_ID,
 				   Int64GetDatum(occupation->user_id), false);
@@ -146,6 +138,47 @@ fill_in(TupleTableSlot *row, const Occupation *occupation, Changes *changes)
 	if (status == STATUS_CANCELLED && column_is_null(row, APPT_CANCELLED_AT))
 		change(changes, APPT_CANCELLED_AT,
 			   TimestampTzGetDatum(booking_now()), false);
+}
+
+/*
+ * Whether an update gives the row to another shop or customer.  Who walked in
+ * may turn out to be a customer.
+ */
+static bool
+is_given_away(const Occupation *old, const Occupation *row)
+{
+	int64		old_shop;
+	int64		shop;
+
+	if (old->has_user && (!row->has_user || old->user_id != row->user_id))
+		return true;
+	return old->barber_id != row->barber_id &&
+		find_barber_shop(old->barber_id, &old_shop) &&
+		(!find_barber_shop(row->barber_id, &shop) || shop != old_shop);
+}
+
+/*
+ * What a shop noted about a customer is for nobody else, and is cleared when
+ * the row goes to somebody else; the history keeps it.  What the writer notes
+ * at the same time stays.
+ */
+static void
+clear_notes(const TriggerData *trigger, const Occupation *old,
+			const Occupation *row, Changes *changes)
+{
+	bool		was_null = false;
+	bool		isnull = false;
+	Datum		before;
+	Datum		after;
+
+	if (old->barber_id == row->barber_id && old->has_user == row->has_user &&
+		old->user_id == row->user_id)
+		return;
+	before = appointment_value(trigger->tg_trigslot, APPT_NOTES, &was_null);
+	after = appointment_value(trigger->tg_newslot, APPT_NOTES, &isnull);
+	if (!was_null && !isnull && datum_image_eq(before, after, false, -1) &&
+		is_given_away(old, row))
+		change(changes, APPT_NOTES, (Datum) 0, true);
 }
 
 /*
@@ -314,6 +347,7 @@ booking_guard_before(PG_FUNCTION_ARGS)
 		read_occupation(trigger->tg_trigslot, &old);
 		check_transition(&old, &row);
 		advance_version(trigger->tg_trigslot, &changes);
+		clear_notes(trigger, &old, &row, &changes);
 		/* an update may give the row another id; its old one is in no way */
 		row.id = old.id;
 	}

@@ -12,6 +12,12 @@
  * whose values differ in form, which are few: to make JSON of all of them takes
  * longer than the update.
  *
+ * An entry is the shop's and the customer's to which the row belonged.  An update
+ * that changes either makes two: the old shop and customer see what they have
+ * lost and not where it went, the new ones what they have got and not where it
+ * was.  Both have the whole row, for the columns that differ would tell which do
+ * not.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -35,28 +41,54 @@
  */
 #define NEW_ENTRY \
 	"INSERT INTO booking.appointment_history (appointment_id, version," \
-	" changed_at, changed_by, db_role, from_values, to_values)" \
-	" SELECT $1, $2, $3, coalesce(nullif($4, ''), session_user), session_user,"
+	" changed_at, changed_by, db_role, shop_id, user_id, from_values," \
+	" to_values) SELECT $1, $2, $3, coalesce(nullif($4, ''), session_user)," \
+	" session_user, $5, $6,"
 
-#define ENTRY_ARGTYPES INT8OID, INT4OID, TIMESTAMPTZOID, TEXTOID, RECORDOID
+#define ENTRY_ARGTYPES \
+	INT8OID, INT4OID, TIMESTAMPTZOID, TEXTOID, INT8OID, INT8OID, RECORDOID
+#define ENTRY_ARGS 7
 
 static OwnerQuery update_query = {
 	.sql = NEW_ENTRY " c.from_values, c.to_values"
 	" FROM (SELECT jsonb_object_agg(o.key, o.value) AS from_values,"
 	" jsonb_object_agg(n.key, n.value) AS to_values"
-	" FROM jsonb_each(to_jsonb($5)) o"
-	" JOIN jsonb_each(to_jsonb($6)) n ON n.key = o.key"
+	" FROM jsonb_each(to_jsonb($7)) o"
+	" JOIN jsonb_each(to_jsonb($8)) n ON n.key = o.key"
 	" WHERE n.value <> o.value) c"
 	" WHERE c.from_values IS NOT NULL",
-	.nargs = 6,
+	.nargs = ENTRY_ARGS + 1,
 	.argtypes = {ENTRY_ARGTYPES, RECORDOID}
 };
 
 static OwnerQuery delete_query = {
-	.sql = NEW_ENTRY " to_jsonb($5), NULL",
-	.nargs = 5,
+	.sql = NEW_ENTRY " to_jsonb($7), NULL",
+	.nargs = ENTRY_ARGS,
 	.argtypes = {ENTRY_ARGTYPES}
 };
+
+static OwnerQuery departure_query = {
+	.sql = NEW_ENTRY " to_jsonb($7), '{}'",
+	.nargs = ENTRY_ARGS,
+	.argtypes = {ENTRY_ARGTYPES}
+};
+
+static OwnerQuery arrival_query = {
+	.sql = NEW_ENTRY " '{}', to_jsonb($7)",
+	.nargs = ENTRY_ARGS,
+	.argtypes = {ENTRY_ARGTYPES}
+};
+
+/*
+ * Whose a row is.
+ */
+typedef struct Place
+{
+	int64		shop_id;
+	bool		has_no_shop;
+	int64		user_id;
+	bool		has_no_user;
+} Place;
 
 /*
  * The columns that differ between two rows.
@@ -121,44 +153,127 @@ find_difference(TupleDesc desc, HeapTuple old, HeapTuple last,
 						   columns[i]);
 }
 
+static void
+find_place(TupleDesc desc, HeapTuple row, Place *place)
+{
+	bool		isnull;
+	int64		barber_id = DatumGetInt64(row_value(row, desc, APPOINTMENTS,
+													APPT_BARBER_ID, &isnull));
+
+	place->user_id = DatumGetInt64(row_value(row, desc, APPOINTMENTS,
+											 APPT_USER_ID,
+											 &place->has_no_user));
+	place->shop_id = 0;
+	place->has_no_shop = !find_barber_shop(barber_id, &place->shop_id);
+}
+
+static bool
+is_same_place(const Place *a, const Place *b)
+{
+	return a->has_no_shop == b->has_no_shop && a->shop_id == b->shop_id &&
+		a->has_no_user == b->has_no_user &&
+		(a->has_no_user || a->user_id == b->user_id);
+}
+
 /*
- * Writes an entry about the row "last": its id, its version, and one or two
- * records.
+ * Where the row was before the update.  Barbers are looked up only if there are
+ * two.
  */
 static void
-write_entry(Relation appointments, HeapTuple last, OwnerQuery *query,
-			Datum record, Datum other_record)
+find_old_place(TupleDesc desc, HeapTuple old, HeapTuple last,
+			   const Place *place, Place *result)
 {
-	TupleDesc	desc = RelationGetDescr(appointments);
-	Datum		values[6];
 	bool		isnull;
 
+	if (DatumGetInt64(row_value(old, desc, APPOINTMENTS, APPT_BARBER_ID,
+								&isnull)) !=
+		DatumGetInt64(row_value(last, desc, APPOINTMENTS, APPT_BARBER_ID,
+								&isnull)))
+	{
+		find_place(desc, old, result);
+		return;
+	}
+	*result = *place;
+	result->user_id = DatumGetInt64(row_value(old, desc, APPOINTMENTS,
+											  APPT_USER_ID,
+											  &result->has_no_user));
+}
+
+/*
+ * Writes an entry about the row "last", for the shop and customer of "place":
+ * its id, its version, and one or two records.
+ */
+static void
+write_entry(Relation appointments, HeapTuple last, const Place *place,
+			OwnerQuery *query, Datum record, Datum other_record)
+{
+	TupleDesc	desc = RelationGetDescr(appointments);
+	Datum		values[ENTRY_ARGS + 1];
+	char		nulls[ENTRY_ARGS + 1];
+	bool		isnull;
+
+	memset(nulls, ' ', sizeof(nulls));
 	values[0] = row_value(last, desc, APPOINTMENTS, APPT_ID, &isnull);
 	values[1] = row_value(last, desc, APPOINTMENTS, APPT_VERSION, &isnull);
 	values[2] = TimestampTzGetDatum(booking_now());
 	values[3] = CStringGetTextDatum(booking_actor());
-	values[4] = record;
-	values[5] = other_record;
+	values[4] = Int64GetDatum(place->shop_id);
+	nulls[4] = place->has_no_shop ? 'n' : ' ';
+	values[5] = Int64GetDatum(place->user_id);
+	nulls[5] = place->has_no_user ? 'n' : ' ';
+	values[6] = record;
+	values[7] = other_record;
 	SPI_connect();
-	run_owner_query(query, values, NULL, false);
+	run_owner_query(query, values, nulls, false);
 	SPI_finish();
+}
+
+static void
+write_change(Relation appointments, HeapTuple last, const Place *place,
+			 Difference *difference)
+{
+	TupleDesc	desc = BlessTupleDesc(difference->desc);
+
+	write_entry(appointments, last, place, &update_query,
+				HeapTupleGetDatum(heap_form_tuple(desc, difference->old_values,
+												  difference->old_nulls)),
+				HeapTupleGetDatum(heap_form_tuple(desc, difference->new_values,
+												  difference->new_nulls)));
 }
 
 static void
 write_update(Relation appointments, HeapTuple old, HeapTuple last)
 {
+	TupleDesc	desc = RelationGetDescr(appointments);
 	Difference	difference;
-	TupleDesc	desc;
+	Place		place;
+	Place		old_place;
 
-	find_difference(RelationGetDescr(appointments), old, last, &difference);
+	find_difference(desc, old, last, &difference);
 	if (difference.count == 0)
 		return;
-	desc = BlessTupleDesc(difference.desc);
-	write_entry(appointments, last, &update_query,
-				HeapTupleGetDatum(heap_form_tuple(desc, difference.old_values,
-												  difference.old_nulls)),
-				HeapTupleGetDatum(heap_form_tuple(desc, difference.new_values,
-												  difference.new_nulls)));
+	find_place(desc, last, &place);
+	find_old_place(desc, old, last, &place, &old_place);
+	if (is_same_place(&old_place, &place))
+	{
+		write_change(appointments, last, &place, &difference);
+		return;
+	}
+	write_entry(appointments, last, &old_place, &departure_query,
+				heap_copy_tuple_as_datum(old, desc), (Datum) 0);
+	write_entry(appointments, last, &place, &arrival_query,
+				heap_copy_tuple_as_datum(last, desc), (Datum) 0);
+}
+
+static void
+write_deletion(Relation appointments, HeapTuple row)
+{
+	TupleDesc	desc = RelationGetDescr(appointments);
+	Place		place;
+
+	find_place(desc, row, &place);
+	write_entry(appointments, row, &place, &delete_query,
+				heap_copy_tuple_as_datum(row, desc), (Datum) 0);
 }
 
 PG_FUNCTION_INFO_V1(booking_appointment_changed);
@@ -179,9 +294,6 @@ booking_appointment_changed(PG_FUNCTION_ARGS)
 		write_update(trigger->tg_relation, trigger->tg_trigtuple,
 					 trigger->tg_newtuple);
 	else
-		write_entry(trigger->tg_relation, trigger->tg_trigtuple, &delete_query,
-					heap_copy_tuple_as_datum(trigger->tg_trigtuple,
-											 RelationGetDescr(trigger->tg_relation)),
-					(Datum) 0);
+		write_deletion(trigger->tg_relation, trigger->tg_trigtuple);
 	return PointerGetDatum(NULL);
 }

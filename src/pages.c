@@ -16,18 +16,23 @@
 
 #include "booking.h"
 
+static void
+refuse_missing(const char *what, int64 id)
+{
+	Refusal		refusal;
+
+	refuse(&refusal, NOT_FOUND, "There is no %s " INT64_FORMAT ".", what, id);
+	raise_refusal("request", &refusal);
+}
+
 /*
  * Raises not_found unless the table has a row with that id.
  */
 static void
 require_row(TableId table, const char *what, int64 id)
 {
-	Refusal		refusal;
-
-	if (scan_rows_by_key(table, id, GetActiveSnapshot(), NULL, NULL) > 0)
-		return;
-	refuse(&refusal, NOT_FOUND, "There is no %s " INT64_FORMAT ".", what, id);
-	raise_refusal("request", &refusal);
+	if (scan_rows_by_key(table, id, GetActiveSnapshot(), NULL, NULL) == 0)
+		refuse_missing(what, id);
 }
 
 /* How long a service with steps takes; its last gap is void.  NULL: no steps */
@@ -160,6 +165,8 @@ MEASURED_FUNCTION(booking_user_appointments, OP_USER_APPOINTMENTS)
 	require_argument(fcinfo, 1, "upcoming");
 	find_scope(&scope);
 	require_own_user(&scope, PG_GETARG_INT64(0));
+	if (is_hidden_user(false, PG_GETARG_INT64(0), GetActiveSnapshot()))
+		refuse_missing("user", PG_GETARG_INT64(0));
 	require_row(USERS, "user", PG_GETARG_INT64(0));
 	values[0] = PG_GETARG_DATUM(0);
 	values[1] = TimestampTzGetDatum(booking_now());
@@ -216,6 +223,37 @@ static OwnerQuery make_caller_query = {
 	.nargs = 3,
 	.argtypes = {TEXTOID, TEXTOID, TEXTOID}
 };
+
+static OwnerQuery make_customer_query = {
+	.sql = "INSERT INTO booking.shop_customers (shop_id, user_id)"
+	" VALUES ($1, $2) ON CONFLICT DO NOTHING",
+	.nargs = 2,
+	.argtypes = {INT8OID, INT8OID}
+};
+
+/*
+ * The shop for which staff ask for a user; false: for none.
+ */
+static bool
+find_asking_shop(int64 *shop_id)
+{
+	if (!booking_shop_id(shop_id))
+		return false;
+	require_staff("act for a shop");
+	require_row(SHOPS, "shop", *shop_id);
+	return true;
+}
+
+/*
+ * Within SPI: from now on the shop knows the user.
+ */
+static void
+make_customer(int64 shop_id, int64 user_id)
+{
+	Datum		values[] = {Int64GetDatum(shop_id), Int64GetDatum(user_id)};
+
+	run_owner_query(&make_customer_query, values, NULL, false);
+}
 
 /*
  * The address without spaces around it, if its form is one: something, one @,
@@ -317,10 +355,13 @@ MEASURED_FUNCTION(booking_ensure_user, OP_ENSURE_USER)
 	OwnerQuery *find;
 	OwnerQuery *make;
 	int			tries = 0;
+	bool		is_shop;
+	int64		shop_id;
 	int64		id;
 	bool		isnull;
 
 	require_no_customer("look up a user by address");
+	is_shop = find_asking_shop(&shop_id);
 	has_email = read_address(fcinfo, values, nulls);
 	find = has_email ? &find_user_query : &find_caller_query;
 	make = has_email ? &make_user_query : &make_caller_query;
@@ -339,6 +380,8 @@ MEASURED_FUNCTION(booking_ensure_user, OP_ENSURE_USER)
 	}
 	id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
 									 SPI_tuptable->tupdesc, 1, &isnull));
+	if (is_shop)
+		make_customer(shop_id, id);
 	SPI_finish();
 	PG_RETURN_INT64(id);
 }

@@ -32,6 +32,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "booking.h"
@@ -168,6 +169,9 @@ read_request(FunctionCallInfo fcinfo, int overrides_arg, Request *request)
 	request->overrides = read_rule_overrides(fcinfo, overrides_arg);
 	require_own_booking(request->is_walk_in, request->user_id,
 						request->service_id);
+	request->is_hidden_user = is_hidden_user(request->is_walk_in,
+											 request->user_id,
+											 GetTransactionSnapshot());
 	request->need = 1;
 }
 
@@ -274,7 +278,8 @@ find_shop(const Request *request, int64 *shop_id)
 
 /*
  * Gives a request the key of its call, which asks for "items"; NULL: none.
- * Nothing of it costs a call without a key.
+ * Nothing of it costs a call without a key.  Of a user whom the caller may not
+ * know it is to find no key either.
  */
 void
 request_set_key(Request *request, const char *key, const char *call,
@@ -283,7 +288,7 @@ request_set_key(Request *request, const char *key, const char *call,
 	IdempotencyKey *own;
 	StringInfoData form;
 
-	if (key == NULL)
+	if (key == NULL || request->is_hidden_user)
 		return;
 	own = palloc0(sizeof(IdempotencyKey));
 	own->text = key;
@@ -301,17 +306,20 @@ request_set_key(Request *request, const char *key, const char *call,
 
 /*
  * An appointment that was given to somebody else since is not the old
- * customer's to see.
+ * customer's to see, nor one that was moved to another shop the old one's.
  */
 static bool
-has_same_user(const Request *request, TupleTableSlot *row)
+is_still_theirs(const Request *request, TupleTableSlot *row)
 {
 	bool		has_no_user = false;
+	bool		isnull = false;
 	int64		user_id =
 		DatumGetInt64(appointment_value(row, APPT_USER_ID, &has_no_user));
 
 	return has_no_user == request->is_walk_in &&
-		(has_no_user || user_id == request->user_id);
+		(has_no_user || user_id == request->user_id) &&
+		is_in_scope(DatumGetInt64(appointment_value(row, APPT_BARBER_ID,
+													&isnull)));
 }
 
 /*
@@ -357,8 +365,8 @@ still_stands(TupleTableSlot *row, Refusal *refusal)
 
 /*
  * Whether a stored appointment is the answer to this very request; if not,
- * idempotency_conflict, or hold_expired.  Of one that is another customer's by
- * now nothing is said.  Whether a visit still stands, all of it says (visits.c).
+ * idempotency_conflict, or hold_expired.  Of one that is another customer's or,
+ * to staff, another shop's by now nothing is said.  Whether a visit still stands, all of it says (visits.c).
  */
 bool
 is_same_request(const Request *request, TupleTableSlot *row,
@@ -368,7 +376,7 @@ is_same_request(const Request *request, TupleTableSlot *row,
 	int64		hash = DatumGetInt64(appointment_value(row, APPT_REQUEST_HASH,
 													   &has_no_hash));
 
-	if (has_same_user(request, row) &&
+	if (is_still_theirs(request, row) &&
 		(has_no_hash ?
 		 request->visit_id == 0 && has_same_values(request, row) :
 		 hash == request->hash))

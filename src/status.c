@@ -206,11 +206,15 @@ waits_for_shop(const Booked *booked)
 }
 
 /*
- * Whether the customer is one the shop takes bookings of.
+ * Whether the customer is one the shop takes bookings of.  To confirm a hold
+ * that waits for nobody but him is to book for him.
  */
 static bool
 check_guest(const Booked *booked, Refusal *refusal)
 {
+	if (is_hidden_user(booked->is_walk_in, booked->user_id,
+					   GetTransactionSnapshot()))
+		return check_user(booked->user_id, true, refusal);
 	return booked->is_walk_in ||
 		check_welcome(schedule_begin(), booked->shop_id, booked->user_id,
 					  refusal);

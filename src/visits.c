@@ -156,6 +156,10 @@ read_visit(FunctionCallInfo fcinfo, Visit *visit)
 		item->overrides = overrides;
 		require_own_booking(item->is_walk_in, item->user_id,
 							item->service_id);
+		item->is_hidden_user = i == 0 ?
+			is_hidden_user(item->is_walk_in, item->user_id,
+						   GetTransactionSnapshot()) :
+			visit->items[0].is_hidden_user;
 		visit->order[i] = item;
 	}
 	qsort(visit->order, visit->count, sizeof(Request *), compare_items);
@@ -318,37 +322,42 @@ book_all(Visit *visit)
 	}
 }
 
+/*
+ * Of a visit that was booked before, an item may be another customer's or shop's
+ * by now.
+ */
+#define VISITS_ITEMS \
+	" FROM booking.appointments WHERE visit_id = $1 AND part_of IS NULL" \
+	" AND ($2 IS NULL OR user_id = $2) AND ($3 IS NULL OR barber_id IN" \
+	" (SELECT b.id FROM booking.barbers b WHERE b.shop_id = $3))"
+
 static OwnerQuery visit_query = {
 	.sql = "SELECT id, barber_id, service_id, user_id, starts_at, ends_at,"
 	" status, hold_expires_at, price_cents, visit_id, version"
-	" FROM booking.appointments WHERE visit_id = $1 AND part_of IS NULL"
-	" ORDER BY id",
-	.nargs = 1,
-	.argtypes = {INT8OID}
+	VISITS_ITEMS " ORDER BY id",
+	.nargs = 3,
+	.argtypes = {INT8OID, INT8OID, INT8OID}
 };
 
 static OwnerQuery stands_query = {
-	.sql = "SELECT FROM booking.appointments WHERE visit_id = $1"
-	" AND part_of IS NULL AND status NOT IN ('cancelled', 'expired')"
-	" AND (status <> 'pending' OR coalesce(hold_expires_at > $2, true)) LIMIT 1",
-	.nargs = 2,
-	.argtypes = {INT8OID, TIMESTAMPTZOID}
+	.sql = "SELECT" VISITS_ITEMS " AND status NOT IN ('cancelled', 'expired')"
+	" AND (status <> 'pending' OR coalesce(hold_expires_at > $4, true)) LIMIT 1",
+	.nargs = 4,
+	.argtypes = {INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID}
 };
 
 /*
  * Refuses to give a visit of which nothing is left for the answer to a request
- * that is repeated.
+ * that is repeated.  The first three values are those of visit_query.
  */
 static void
-require_standing(Visit *visit)
+require_standing(Visit *visit, Datum *values, const char *nulls)
 {
-	Datum		values[] = {
-		Int64GetDatum(visit->id), TimestampTzGetDatum(booking_now())
-	};
 	int			count;
 
+	values[3] = TimestampTzGetDatum(booking_now());
 	SPI_connect();
-	count = run_owner_query(&stands_query, values, NULL, true);
+	count = run_owner_query(&stands_query, values, nulls, true);
 	SPI_finish();
 	if (count > 0)
 		return;
@@ -366,7 +375,9 @@ MEASURED_FUNCTION(booking_book_visit, OP_BOOK_VISIT)
 {
 	Visit		visit;
 	Relation	rel;
-	Datum		values[1];
+	Scope		scope;
+	Datum		values[4];
+	char		nulls[4] = {' ', 'n', 'n', ' '};
 
 	PreventCommandIfReadOnly("book_visit()");
 	read_visit(fcinfo, &visit);
@@ -378,8 +389,12 @@ MEASURED_FUNCTION(booking_book_visit, OP_BOOK_VISIT)
 	values[0] = Int64GetDatum(visit.id);
 	PushActiveSnapshot(GetLatestSnapshot());
 	if (visit.is_repeated)
-		require_standing(&visit);
-	owner_query_result(fcinfo, &visit_query, values, NULL);
+	{
+		find_scope(&scope);
+		scope_parameters(&scope, &values[1], &nulls[1]);
+		require_standing(&visit, values, nulls);
+	}
+	owner_query_result(fcinfo, &visit_query, values, nulls);
 	PopActiveSnapshot();
 	return (Datum) 0;
 }

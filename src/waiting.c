@@ -17,6 +17,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "booking.h"
@@ -27,6 +28,7 @@
 typedef struct Wish
 {
 	int64		user_id;
+	bool		is_hidden_user; /* the caller may not know that there is one */
 	int64		service_id;
 	bool		any_barber;
 	int64		barber_id;
@@ -54,6 +56,8 @@ read_wish(FunctionCallInfo fcinfo, Wish *wish)
 	wish->any_barber = PG_ARGISNULL(4);
 	wish->barber_id = wish->any_barber ? 0 : PG_GETARG_INT64(4);
 	require_own_booking(false, wish->user_id, wish->service_id);
+	wish->is_hidden_user = is_hidden_user(false, wish->user_id,
+										  GetTransactionSnapshot());
 	if (wish->earliest >= wish->latest || wish->latest <= booking_now())
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -117,7 +121,7 @@ check_wish(const Wish *wish, Refusal *refusal)
 	Offer		offer;
 	int64		shortest_us;
 
-	if (!check_user(wish->user_id, refusal) ||
+	if (!check_user(wish->user_id, wish->is_hidden_user, refusal) ||
 		(service != NULL && !check_welcome(schedule, service->shop_id,
 											wish->user_id, refusal)))
 		return false;

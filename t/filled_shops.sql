@@ -105,4 +105,9 @@ SELECT ensure_user(E'O''Brien@example.org', E'Bri\u00e1n', NULL);
 -- Somebody who only calls, and whom a shop does not want.
 SELECT ensure_user(NULL, E'J\u00fcrgen', '+49 (171) 2345678') AS caller \gset
 INSERT INTO blocked_customers (shop_id, user_id, reason) SELECT shop_id, :caller, E'threw\ta comb' FROM barbers WHERE id = 15;
+-- Whose address a shop has taken.
+BEGIN;
+SELECT set_config('booking.shop_id', shop_id::text, true) FROM barbers WHERE id = 14;
+SELECT ensure_user('known@example.org');
+COMMIT;
 REFRESH MATERIALIZED VIEW public.days;
