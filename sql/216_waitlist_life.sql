@@ -374,8 +374,21 @@ SELECT booking.expire_holds();
 SELECT customer, status, barber, at FROM pg_temp.line;
 ROLLBACK TO sunday;
 
--- Many who cannot take what fits their wish do not keep it from those behind them: a cancellation gives up after fifty, expire_holds() does not.
-INSERT INTO booking.users (id, email, is_active) SELECT n, 'u' || n || '@example.org', false FROM generate_series(216001, 216150) n;
+-- Who is inactive, blocked by the shop, or has an open offer, is not even tried: many of them do not keep a cancellation from those behind.
+INSERT INTO booking.users (id, email, is_active) SELECT n, 'u' || n || '@example.org', n > 216100 FROM generate_series(216001, 216150) n;
+INSERT INTO booking.blocked_customers (shop_id, user_id) SELECT 21601, n FROM generate_series(216101, 216150) n;
+INSERT INTO booking.waitlist (user_id, service_id, earliest, latest)
+SELECT n, 21601, '2026-03-02 09:00Z', '2026-03-02 10:00Z' FROM generate_series(216001, 216150) n;
+CALL pg_temp.wait(1);
+SELECT status FROM booking.cancel_appointment(216111);
+SELECT customer, status, at FROM pg_temp.line WHERE customer < 10;
+ROLLBACK TO sunday;
+-- Who is at the shop's limit is tried: a cancellation gives up after fifty, expire_holds() later.
+UPDATE booking.shops SET max_active_per_user = 1 WHERE id = 21601;
+INSERT INTO booking.users (id, email) SELECT n, 'u' || n || '@example.org' FROM generate_series(216001, 216150) n;
+INSERT INTO booking.services (id, shop_id, name, duration_minutes, capacity) VALUES (21605, 21601, 'Big class', 60, 1000);
+INSERT INTO booking.appointments (barber_id, service_id, user_id, starts_at, ends_at)
+SELECT 21601, 21605, n, '2026-03-05 09:00Z', '2026-03-05 10:00Z' FROM generate_series(216001, 216150) n;
 INSERT INTO booking.waitlist (user_id, service_id, earliest, latest)
 SELECT n, 21601, '2026-03-02 09:00Z', '2026-03-02 10:00Z' FROM generate_series(216001, 216150) n;
 CALL pg_temp.wait(1);

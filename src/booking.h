@@ -123,6 +123,7 @@ typedef struct IdList
 extern void *grow_array(void *rows, int *capacity, int needed,
 						Size row_size);
 extern bool id_is_listed(const IdList *list, int64 id);
+extern Datum id_array(const IdList *list);
 
 /* ---- cache.c: entries, of which the least recently used go first ---- */
 
@@ -496,6 +497,7 @@ typedef struct Shop
 	int			answer_within_minutes;	/* 0: without end */
 	int			waitlist_grace_minutes;
 	int			max_active_per_user;	/* 0: no limit */
+	int			max_waiting_per_user;	/* 0: no limit */
 	bool		prevent_user_overlap;
 	Overrides	overrides;
 	SpanList	time_off;
@@ -1021,6 +1023,7 @@ typedef struct OwnerQuery
 	int			nargs;
 	Oid			argtypes[12];
 	const char *arbiter;		/* index that ON CONFLICT asks for; or NULL */
+	bool		by_index;		/* never to read through a table */
 	struct _SPI_plan *plan;		/* kept once prepared */
 	uint32		tables;			/* which of ours it names; set with the plan */
 } OwnerQuery;
@@ -1038,6 +1041,7 @@ extern int	pin_search_path(void);
 extern void unpin_search_path(int level);
 extern int	run_owner_query(OwnerQuery *query, Datum *values,
 							const char *nulls, bool read_only);
+extern Datum owner_query_ids(int count);
 extern void owner_query_result(FunctionCallInfo fcinfo, OwnerQuery *query,
 							   Datum *values, const char *nulls);
 
@@ -1059,6 +1063,7 @@ extern void require_own_booking(bool is_walk_in, int64 user_id,
 								int64 service_id);
 extern void require_shop_view(int64 shop_id);
 extern void require_no_customer(const char *what);
+extern bool acts_as_staff(void);
 extern void require_staff(const char *what);
 extern void require_mover(void);
 
@@ -1178,6 +1183,7 @@ typedef enum Decision
 } Decision;
 
 extern bool check_user(int64 user_id, Refusal *refusal);
+extern TimestampTz request_expiry(const Shop *shop, TimestampTz starts_at);
 extern void limits_for(const Offer *offer, const Request *request,
 					   Limits *limits);
 extern bool breaks_limits(Relation appointments, const Limits *limits);
@@ -1285,7 +1291,10 @@ typedef struct Wanted
 } Wanted;
 
 extern TimestampTz offer_deadline(int64 appointment_id, bool read_only);
-extern void serve_barber(int64 barber_id, const Wanted *wanted, int count);
+extern bool was_offered(int64 appointment_id);
+extern void close_offer(int64 appointment_id);
+extern int	serve_barber(int64 barber_id, const Wanted *wanted, int count,
+						 int most_work);
 extern void serve_waitlist(int64 shop_id, int64 barber_id,
 						   const SpanList *freed);
 

@@ -191,6 +191,24 @@ find_arbiter(OwnerQuery *query)
 }
 
 /*
+ * Has a query planned without sequential scans.  A plan is kept: one that was
+ * made while a table was small, or by statistics of that time, would read
+ * through it when it is large.  Returns the nest level of the setting, or 0.
+ */
+static int
+plan_by_index(const OwnerQuery *query)
+{
+	int			level;
+
+	if (!query->by_index)
+		return 0;
+	level = NewGUCNestLevel();
+	(void) set_config_option("enable_seqscan", "off", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	return level;
+}
+
+/*
  * Runs a query within SPI, and returns how many rows it gave or wrote.  Its
  * tables are checked before it is analysed, and once more when it has locked
  * them: whoever altered one before that may have changed what its columns are.
@@ -200,6 +218,7 @@ run_owner_query(OwnerQuery *query, Datum *values, const char *nulls,
 				bool read_only)
 {
 	OwnerIdentity saved;
+	int			level;
 	int			code;
 
 	if (query->plan == NULL)
@@ -210,13 +229,37 @@ run_owner_query(OwnerQuery *query, Datum *values, const char *nulls,
 		prepare(query);
 	if (query->arbiter != NULL)
 		find_arbiter(query);
+	level = plan_by_index(query);
 	code = SPI_execute_plan(query->plan, values, nulls, read_only, 0);
+	if (level != 0)
+		AtEOXact_GUC(true, level);
 	if (code < 0)
 		elog(ERROR, "could not run \"%s\": %s", query->sql,
 			 SPI_result_code_string(code));
 	resign_owner(&saved);
 	catalog_check(query->tables);
 	return (int) SPI_processed;
+}
+
+/*
+ * The ids in the first column of the last query's result, within SPI, as a
+ * bigint[].
+ */
+Datum
+owner_query_ids(int count)
+{
+	int64	   *ids = palloc(Max(count, 1) * sizeof(int64));
+	IdList		list = {ids, count};
+
+	for (int i = 0; i < count; i++)
+	{
+		bool		isnull;
+
+		ids[i] = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i],
+											 SPI_tuptable->tupdesc, 1,
+											 &isnull));
+	}
+	return id_array(&list);
 }
 
 /*
