@@ -715,7 +715,7 @@ CREATE FUNCTION expire_holds() RETURNS int
 AS 'MODULE_PATHNAME', 'booking_expire_holds' LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION expire_holds() IS
-'Housekeeping: marks holds and offers that have run out as expired, and returns how many appointments there were: of either the oldest 1000 at most. Of the wishes on the waitlist that are past it marks 1000 as expired. Availability does not depend on it.
+'Housekeeping: marks holds and offers that have run out as expired, and returns how many appointments there were: of either the oldest 1000 rows at most, where a service with steps has one for each part. Of the wishes on the waitlist that are past it marks 1000 as expired. Availability does not depend on it.
 Then it serves the waitlist with whatever can be had, however that became free: a row that was changed or deleted by hand, longer hours, more seats, time that was free when somebody joined.
 A call does about 2000 pieces of work for that (a customer tried, fifty entries read, a barber''s service computed) and ends in a second or two, however much there is to do. For half of them the barbers come first who have been waited for the longest; the other half is for any of the rest, at random, as is the place in a line at which it goes on behind 200 customers who could not be served: so nobody is left out for ever.
 An entry for which a trigger raises an error is passed over with a warning, and so is a barber whose shop''s configuration cannot be read.

@@ -291,16 +291,24 @@ read_batch(Serving *serving, Line *line)
 }
 
 /*
- * Sees to it that the line is over, or has a next entry.  Servings since may
- * have used its starts up.
+ * Sees to it that the starts of a line are what is left by the servings since.
+ */
+static void
+refresh_starts(Serving *serving, Line *line)
+{
+	if (line->known_servings != serving->served_count)
+		find_starts_for_line(serving, line);
+}
+
+/*
+ * Sees to it that the line is over, or has a next entry, as far as the starts
+ * tell that it knows of.
  */
 static void
 advance_line(Serving *serving, Line *line)
 {
 	if (line->is_over)
 		return;
-	if (line->known_servings != serving->served_count)
-		find_starts_for_line(serving, line);
 	while (line->starts.count > 0 && line->next == line->count &&
 		   !line->is_read && serving->in_vain < serving->most_in_vain)
 	{
@@ -314,7 +322,7 @@ advance_line(Serving *serving, Line *line)
  * The line whose next entry has waited the longest; NULL: all are over.
  */
 static Line *
-next_line(Serving *serving)
+first_line(Serving *serving)
 {
 	Line	   *first = NULL;
 
@@ -329,6 +337,25 @@ next_line(Serving *serving)
 			first = line;
 	}
 	return first;
+}
+
+/*
+ * The same, with starts that are still to be had.  Only its starts are computed
+ * again after a serving, not those of all lines.
+ */
+static Line *
+next_line(Serving *serving)
+{
+	Line	   *line;
+
+	while ((line = first_line(serving)) != NULL)
+	{
+		refresh_starts(serving, line);
+		if (line->starts.count > 0)
+			break;
+		line->is_over = true;
+	}
+	return line;
 }
 
 /*
@@ -471,6 +498,22 @@ is_wished(const Serving *serving, const Line *line, const Span *busy,
 	return result;
 }
 
+/*
+ * The same, of the starts that are still to be had: they are computed again only
+ * if it matters.
+ */
+static bool
+is_still_wished(Serving *serving, Line *line, const Span *busy,
+				const Entry *entry)
+{
+	if (!is_wished(serving, line, busy, entry))
+		return false;
+	if (line->known_servings == serving->served_count)
+		return true;
+	refresh_starts(serving, line);
+	return is_wished(serving, line, busy, entry);
+}
+
 static TimestampTz
 offer_end(const Serving *serving, TimestampTz starts_at)
 {
@@ -482,7 +525,7 @@ offer_end(const Serving *serving, TimestampTz starts_at)
  * grace if it would go to the next in line then.
  */
 static int64
-occupied_us(const Serving *serving, const Line *line, const Entry *entry,
+occupied_us(Serving *serving, const Line *line, const Entry *entry,
 			TimestampTz starts_at)
 {
 	Span		busy = {
@@ -494,7 +537,8 @@ occupied_us(const Serving *serving, const Line *line, const Entry *entry,
 	if (serving->grace_us > 0 && until < starts_at)
 	{
 		for (int i = 0; i < serving->line_count && !is_next; i++)
-			is_next = is_wished(serving, &serving->lines[i], &busy, entry);
+			is_next = is_still_wished(serving, &serving->lines[i], &busy,
+									  entry);
 	}
 	if (is_next)
 		until = Min(until + serving->grace_us, starts_at);
@@ -537,7 +581,7 @@ typedef struct Candidate
 static bool
 hold_one(const Candidate *candidate, TupleTableSlot *hold)
 {
-	const Serving *serving = candidate->serving;
+	Serving    *serving = candidate->serving;
 	const Line *line = candidate->line;
 	const StartList *starts = &line->starts;
 	TimestampTz from = candidate->entry->earliest;
