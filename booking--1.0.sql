@@ -198,6 +198,7 @@ CREATE TABLE booking.shops (
 	waitlist_hold_minutes int NOT NULL DEFAULT 60 CHECK (waitlist_hold_minutes BETWEEN 1 AND 10080),
 	waitlist_grace_minutes int NOT NULL DEFAULT 5 CHECK (waitlist_grace_minutes BETWEEN 0 AND 1440),
 	max_active_per_user int CHECK (max_active_per_user > 0),
+	max_waiting_per_user int DEFAULT 10 CHECK (max_waiting_per_user > 0),
 	answer_within_minutes int CHECK (answer_within_minutes BETWEEN 1 AND 525600),
 	prevent_user_overlap boolean NOT NULL DEFAULT false,
 	assignment text NOT NULL DEFAULT 'least_booked' CHECK (assignment IN ('least_booked', 'round_robin', 'priority')),
@@ -374,7 +375,8 @@ CREATE TABLE booking.appointment_history (
 	shop_id bigint,
 	user_id bigint
 )$$),
--- offer_ends_at: until when the customer may take the offer.  The appointment's
+-- offer_ends_at: until when the customer may take the offer; NULL once it was
+-- taken and waits for the shop to confirm.  The appointment's
 -- hold_expires_at, until when its time is taken, may be later: the shop's grace.
 ('table', 'waitlist', NULL, $$
 CREATE TABLE booking.waitlist (
@@ -713,7 +715,7 @@ CREATE FUNCTION confirm_appointment(appointment_id bigint, version int DEFAULT N
 AS 'MODULE_PATHNAME', 'booking_confirm_appointment' LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION confirm_appointment(bigint, int, text[]) IS
-'Confirms a hold, or, as staff, an appointment that waits for the shop''s confirmation; of a service that requires it, staff confirm holds too.
+'Confirms a hold, or, as staff, an appointment that waits for the shop''s confirmation; of a service that requires it, staff confirm holds too. An offer of the waitlist for such a service becomes a request when its customer confirms it: pending, for the shop to confirm within answer_within_minutes.
 Once it has begun it can be confirmed by staff with overrides => ''{notice}'' alone. One that is confirmed, checked in or completed already is returned as it is, whatever version was passed.
 Errors: 42501 when it is the shop''s to confirm; P0002 not_found, also with booking.shop_id set for the hold of somebody who is none of the shop''s customers; SL002 when it waited for the shop and has begun; SL008 hold_expired; SL009 when it is not pending; SL011 version_conflict; SL014 not_welcome, but for what staff confirm for the shop; 23P01 when its group has no such seat any more; 22004; 22023.';
 
@@ -769,8 +771,9 @@ CREATE FUNCTION expire_holds() RETURNS int
 AS 'MODULE_PATHNAME', 'booking_expire_holds' LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION expire_holds() IS
-'Housekeeping: marks holds and offers that have run out as expired, and returns how many appointments there were. Wishes on the waitlist that are past are marked as expired too. Availability does not depend on it.
+'Housekeeping: marks holds and offers that have run out as expired, and returns how many appointments there were: of either the oldest 1000 rows at most, where a service with steps has one for each part. Of the wishes on the waitlist that are past it marks 1000 as expired. Availability does not depend on it.
 Then it serves the waitlist with whatever can be had, however that became free: a row that was changed or deleted by hand, longer hours, more seats, time that was free when somebody joined.
+A call does about 2000 pieces of work for that (a customer tried, fifty entries read, a barber''s service computed) and ends in a second or two, however much there is to do. For half of them the barbers come first who have been waited for the longest; the other half is for any of the rest, at random, as is the place in a line at which it goes on behind 200 customers who could not be served: so nobody is left out for ever.
 An entry for which a trigger raises an error is passed over with a warning, and so is a barber whose shop''s configuration cannot be read.
 Waits for nobody: what another transaction is changing is left for the next call. Call it from pg_cron, or any timer, each minute say.';
 
@@ -779,10 +782,11 @@ CREATE FUNCTION join_waitlist(user_id bigint, service_id bigint, earliest timest
 AS 'MODULE_PATHNAME', 'booking_join_waitlist' LANGUAGE C VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION join_waitlist(bigint, bigint, timestamptz, timestamptz, bigint) IS
-'Waits for a slot of the service that begins at earliest or later and ends by latest, with that barber or (NULL) any; returns the id of the place in line. The same wish again returns the same place.
-When a cancellation, decline, move, no-show or early completion frees such a time, the first in line gets an offer in that transaction: a hold to confirm within the shop''s waitlist_hold_minutes, before the appointment begins. What became free in another way, or was free all the time, is offered by the next expire_holds().
+'Waits for a slot of the service that begins at earliest or later and ends by latest, with that barber or (NULL) any; returns the id of the place in line. Seconds count for nothing: earliest is rounded up to a whole minute, latest down. The same wish again returns the same place.
+A customer has at most max_waiting_per_user wishes waiting in a shop (10 unless the shop says otherwise, NULL: any number), also when two join at once.
+When a cancellation, decline, move, no-show or early completion frees such a time, the first in line gets an offer in that transaction: a hold to confirm within the shop''s waitlist_hold_minutes, before the appointment begins; where the service requires it, the shop confirms after that. Nobody has two open offers. What became free in another way, or was free all the time, is offered by the next expire_holds().
 An offer that is not taken is kept for the next in line, up to waitlist_grace_minutes, until expire_holds() or a cancellation in the shop gives it on; then anybody can book it.
-Errors: P0002 unknown user, service or barber; SL005 not_offered; SL014 not_welcome; 22004; 22023 a wish that is infinite, reversed, past, or shorter than the service.';
+Errors: P0002 unknown user, service or barber; SL005 not_offered; SL006 limit_reached; SL014 not_welcome; 22004; 22023 a wish that is infinite, reversed, past, or shorter than the service.';
 
 CREATE FUNCTION leave_waitlist(entry_id bigint) RETURNS boolean
 AS 'MODULE_PATHNAME', 'booking_leave_waitlist' LANGUAGE C VOLATILE PARALLEL UNSAFE
@@ -1255,6 +1259,7 @@ UNION ALL
 SELECT 'two_offers', 'waitlist', max(w.id), format('User %s has %s open offers.', w.user_id, count(*))
 FROM booking.waitlist w JOIN booking.appointments a ON a.id = w.appointment_id
 WHERE w.status = 'served' AND a.status = 'pending' AND a.hold_expires_at > at AND coalesce(w.offer_ends_at > at, true)
+AND NOT a.is_request
 GROUP BY w.user_id HAVING count(*) > 1
 UNION ALL
 -- What came before a deletion is another life's: its versions begin anew.

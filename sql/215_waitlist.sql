@@ -93,11 +93,12 @@ SELECT v.arguments, test.brief('SELECT booking.join_waitlist(' || v.arguments ||
 	('21501, 21501, NULL, ''2026-03-02 13:00Z'''), ('21501, 21501, ''2026-03-02 09:00Z'', NULL'),
 	('21501, 21501, ''-infinity'', ''2026-03-02 13:00Z'''), ('21501, 21501, ''infinity'', ''infinity'''),
 	('21501, 21501, ''2026-03-02 09:00Z'', ''infinity''')) v (arguments);
--- reversed, empty, past, just past; a wish that has a microsecond left is allowed, and so is one that began yesterday.
+-- reversed, empty, past, just past; a wish that has a minute left is allowed, one with a microsecond is not, and one may have begun yesterday.
 SELECT test.error('SELECT booking.join_waitlist(21501, 21501, ''2026-03-02 13:00Z'', ''2026-03-02 09:00Z'')');
 SELECT v.arguments, test.brief('SELECT booking.join_waitlist(21501, 21501, ' || v.arguments || ')') FROM (VALUES
 	('''2026-03-02 09:00Z'', ''2026-03-02 09:00Z'''), ('''2026-02-02 09:00Z'', ''2026-02-02 13:00Z'''), ('''2026-03-01 09:00Z'', ''2026-03-01 12:00Z'''),
-	('''2026-03-01 09:00Z'', ''2026-03-01 12:00:00.000001Z''')) v (arguments);
+	('''2026-03-01 09:00Z'', ''2026-03-01 12:00:00.000001Z'''), ('''2026-03-01 09:00Z'', ''2026-03-01 12:01Z'''),
+	('''2026-03-02 09:00:00.000001Z'', ''2026-03-02 09:01:59Z''')) v (arguments);
 -- From the first instant there is to the last: as good a wish as any, and served like one.
 SELECT booking.join_waitlist(21501, 21501, '4714-11-24 00:00Z BC', '294276-12-31 23:59:59.999999Z') > 0 AS joined;
 SELECT status FROM booking.cancel_appointment(21511);

@@ -240,6 +240,93 @@ SELECT status FROM booking.confirm_appointment(:offer);
 ROLLBACK TO sunday;
 
 -- ---------------------------------------------------------------------------
+-- An offer of a service that the shop confirms
+-- ---------------------------------------------------------------------------
+
+INSERT INTO booking.services (id, shop_id, name, duration_minutes, requires_confirmation) VALUES (21605, 21601, 'Colour', 60, true);
+INSERT INTO booking.barber_services (barber_id, service_id) VALUES (21601, 21605), (21602, 21605);
+SAVEPOINT colour;
+CALL pg_temp.wait(1, 5); CALL pg_temp.wait(1, 5, day => 3); CALL pg_temp.wait(2, 5);
+SELECT status FROM booking.cancel_appointment(216111);
+SELECT pg_temp.offer(1) AS offer \gset
+SAVEPOINT offered;
+-- Its customer takes it: it waits for the shop, without end where the shop sets none.  Nobody else can.
+SET LOCAL booking.user_id = 21602;
+SELECT test.brief('SELECT booking.confirm_appointment(pg_temp.offer(1))') AS another;
+SET LOCAL booking.user_id = 21601;
+SELECT status, hold_expires_at, version FROM booking.confirm_appointment(:offer, version => 1);
+-- Once more changes nothing, whatever version the customer has seen.
+SELECT status, hold_expires_at, version FROM booking.confirm_appointment(:offer, version => 1);
+SELECT * FROM pg_temp.page(1);
+SET LOCAL booking.user_id = '';
+SELECT is_request FROM booking.appointments WHERE id = :offer;
+SELECT customer, status, at, offer, offer_ends_at, kept_until FROM pg_temp.line;
+SAVEPOINT taken;
+-- It does not lapse with the offer, and is no open offer: the customer's other wish is served.
+SELECT status FROM booking.cancel_appointment(216122);
+SET LOCAL booking.now = '2026-03-01 12:50Z';
+SELECT booking.expire_holds();
+SELECT status FROM booking.cancel_appointment(216224);
+SELECT customer, status, at, offer, offer_ends_at FROM pg_temp.line;
+SELECT * FROM booking.verify();
+-- The shop confirms it, or declines, and then the next is served.
+ROLLBACK TO taken;
+SELECT status, hold_expires_at FROM booking.confirm_appointment(:offer);
+SELECT * FROM booking.verify();
+ROLLBACK TO taken;
+SELECT status FROM booking.decline_appointment(:offer);
+SELECT customer, status, at, offer FROM pg_temp.line;
+ROLLBACK TO offered;
+-- Where the shop has to answer within some time, it lapses after that.
+UPDATE booking.shops SET answer_within_minutes = 90 WHERE id = 21601;
+SET LOCAL booking.user_id = 21601;
+SELECT status, hold_expires_at FROM booking.confirm_appointment(:offer);
+SELECT status, hold_expires_at FROM booking.confirm_appointment(:offer);
+SET LOCAL booking.user_id = '';
+SET LOCAL booking.now = '2026-03-01 13:29Z';
+SELECT booking.expire_holds();
+SET LOCAL booking.now = '2026-03-01 13:30Z';
+SELECT booking.expire_holds();
+SELECT customer, status, at, offer FROM pg_temp.line;
+ROLLBACK TO offered;
+-- Not after the offer has ended, nor by whom the shop has blocked since.
+SET LOCAL booking.user_id = 21601;
+SET LOCAL booking.now = '2026-03-01 12:45Z';
+SELECT pg_temp.error('SELECT booking.confirm_appointment(pg_temp.offer(1))');
+ROLLBACK TO offered;
+INSERT INTO booking.blocked_customers (shop_id, user_id) VALUES (21601, 21601);
+SET LOCAL booking.user_id = 21601;
+SELECT test.brief('SELECT booking.confirm_appointment(pg_temp.offer(1))');
+ROLLBACK TO offered;
+-- Staff confirm an offer at once.
+SELECT status FROM booking.confirm_appointment(:offer);
+ROLLBACK TO offered;
+-- A trigger that drops the row is an error, and nothing is done.
+CREATE FUNCTION pg_temp.drop_row() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER drop_row BEFORE UPDATE ON booking.appointments FOR EACH ROW EXECUTE FUNCTION pg_temp.drop_row();
+SET LOCAL booking.user_id = 21601;
+SELECT test.error('SELECT booking.confirm_appointment(pg_temp.offer(1))');
+ROLLBACK TO colour;
+-- An ordinary hold of that service stays the shop's to confirm.
+UPDATE booking.appointments SET status = 'cancelled' WHERE id = 216111;
+SELECT id AS held FROM booking.hold_slot(21601, 21605, 21601, '2026-03-02 09:00Z') \gset
+SET LOCAL booking.user_id = 21601;
+SELECT test.brief('SELECT booking.confirm_appointment(' || :held || ')');
+ROLLBACK TO colour;
+-- All parts of a service with steps wait for the shop.
+UPDATE booking.services SET requires_confirmation = true WHERE id = 21603;
+CALL pg_temp.wait(1, 3, barber => 1);
+UPDATE booking.appointments SET status = 'cancelled' WHERE id = 216111;
+SELECT status FROM booking.cancel_appointment(216113);
+SET LOCAL booking.user_id = 21601;
+SELECT status FROM booking.confirm_appointment(pg_temp.offer(1));
+SET LOCAL booking.user_id = '';
+SELECT starts_at, status, is_request, hold_expires_at FROM booking.appointments WHERE user_id = 21601 ORDER BY starts_at;
+SELECT status FROM booking.confirm_appointment(pg_temp.offer(1));
+SELECT status, count(*) FROM booking.appointments WHERE user_id = 21601 GROUP BY 1;
+ROLLBACK TO sunday;
+
+-- ---------------------------------------------------------------------------
 -- What became free in some other way
 -- ---------------------------------------------------------------------------
 
@@ -374,8 +461,21 @@ SELECT booking.expire_holds();
 SELECT customer, status, barber, at FROM pg_temp.line;
 ROLLBACK TO sunday;
 
--- Many who cannot take what fits their wish do not keep it from those behind them: a cancellation gives up after fifty, expire_holds() does not.
-INSERT INTO booking.users (id, email, is_active) SELECT n, 'u' || n || '@example.org', false FROM generate_series(216001, 216150) n;
+-- Who is inactive, blocked by the shop, or has an open offer, is not even tried: many of them do not keep a cancellation from those behind.
+INSERT INTO booking.users (id, email, is_active) SELECT n, 'u' || n || '@example.org', n > 216100 FROM generate_series(216001, 216150) n;
+INSERT INTO booking.blocked_customers (shop_id, user_id) SELECT 21601, n FROM generate_series(216101, 216150) n;
+INSERT INTO booking.waitlist (user_id, service_id, earliest, latest)
+SELECT n, 21601, '2026-03-02 09:00Z', '2026-03-02 10:00Z' FROM generate_series(216001, 216150) n;
+CALL pg_temp.wait(1);
+SELECT status FROM booking.cancel_appointment(216111);
+SELECT customer, status, at FROM pg_temp.line WHERE customer < 10;
+ROLLBACK TO sunday;
+-- Who is at the shop's limit is tried: a cancellation gives up after fifty, expire_holds() later.
+UPDATE booking.shops SET max_active_per_user = 1 WHERE id = 21601;
+INSERT INTO booking.users (id, email) SELECT n, 'u' || n || '@example.org' FROM generate_series(216001, 216150) n;
+INSERT INTO booking.services (id, shop_id, name, duration_minutes, capacity) VALUES (21605, 21601, 'Big class', 60, 1000);
+INSERT INTO booking.appointments (barber_id, service_id, user_id, starts_at, ends_at)
+SELECT 21601, 21605, n, '2026-03-05 09:00Z', '2026-03-05 10:00Z' FROM generate_series(216001, 216150) n;
 INSERT INTO booking.waitlist (user_id, service_id, earliest, latest)
 SELECT n, 21601, '2026-03-02 09:00Z', '2026-03-02 10:00Z' FROM generate_series(216001, 216150) n;
 CALL pg_temp.wait(1);

@@ -330,6 +330,17 @@ require_no_customer(const char *what)
 }
 
 /*
+ * Whether the caller speaks for a shop, not for a customer.
+ */
+bool
+acts_as_staff(void)
+{
+	int64		user_id;
+
+	return !booking_user_id(&user_id) && is_staff();
+}
+
+/*
  * Refuses to do what is staff's to anybody else.
  */
 void

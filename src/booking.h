@@ -132,6 +132,7 @@ typedef struct IdList
 extern void *grow_array(void *rows, int *capacity, int needed,
 						Size row_size);
 extern bool id_is_listed(const IdList *list, int64 id);
+extern Datum id_array(const IdList *list);
 
 /* ---- cache.c: entries, of which the least recently used go first ---- */
 
@@ -510,6 +511,7 @@ typedef struct Shop
 	int			answer_within_minutes;	/* 0: without end */
 	int			waitlist_grace_minutes;
 	int			max_active_per_user;	/* 0: no limit */
+	int			max_waiting_per_user;	/* 0: no limit */
 	bool		prevent_user_overlap;
 	Overrides	overrides;
 	SpanList	time_off;
@@ -1045,12 +1047,14 @@ typedef struct OwnerQuery
 	int			nargs;
 	Oid			argtypes[12];
 	const char *arbiter;		/* index that ON CONFLICT asks for; or NULL */
+	bool		by_index;		/* never to read through a table */
 	struct _SPI_plan *plan;		/* kept once prepared */
 	uint32		tables;			/* which of ours it names; set with the plan */
 } OwnerQuery;
 
 extern int	run_owner_query(OwnerQuery *query, Datum *values,
 							const char *nulls, bool read_only);
+extern Datum owner_query_ids(int count);
 extern void owner_query_result(FunctionCallInfo fcinfo, OwnerQuery *query,
 							   Datum *values, const char *nulls);
 
@@ -1075,6 +1079,7 @@ extern bool is_in_scope(int64 barber_id);
 extern bool find_barber_shop(int64 barber_id, int64 *shop_id);
 extern void require_shop_view(int64 shop_id);
 extern void require_no_customer(const char *what);
+extern bool acts_as_staff(void);
 extern void require_staff(const char *what);
 extern void require_mover(void);
 extern bool may_read_appointments(void);
@@ -1195,6 +1200,7 @@ typedef enum Decision
 } Decision;
 
 extern bool check_user(int64 user_id, bool is_hidden, Refusal *refusal);
+extern TimestampTz request_expiry(const Shop *shop, TimestampTz starts_at);
 extern void limits_for(const Offer *offer, const Request *request,
 					   Limits *limits);
 extern bool breaks_limits(Relation appointments, const Limits *limits);
@@ -1302,7 +1308,10 @@ typedef struct Wanted
 } Wanted;
 
 extern TimestampTz offer_deadline(int64 appointment_id, bool read_only);
-extern void serve_barber(int64 barber_id, const Wanted *wanted, int count);
+extern bool was_offered(int64 appointment_id);
+extern void close_offer(int64 appointment_id);
+extern int	serve_barber(int64 barber_id, const Wanted *wanted, int count,
+						 int most_work);
 extern void serve_waitlist(int64 shop_id, int64 barber_id,
 						   const SpanList *freed);
 

@@ -181,6 +181,22 @@ breaks_limits(Relation appointments, const Limits *limits)
 /* ---- the rows ---- */
 
 /*
+ * Until when what waits for the shop's word occupies its time; DT_NOEND: for
+ * good.
+ */
+TimestampTz
+request_expiry(const Shop *shop, TimestampTz starts_at)
+{
+	TimestampTz now = booking_now();
+	TimestampTz expires_at;
+
+	if (shop == NULL || shop->answer_within_minutes == 0)
+		return DT_NOEND;
+	expires_at = now + shop->answer_within_minutes * USECS_PER_MINUTE;
+	return starts_at <= now ? expires_at : Min(expires_at, starts_at);
+}
+
+/*
  * Until when a request occupies its time: a hold for as long as was asked,
  * what waits for the shop's word for as long as the shop wants; DT_NOEND: for
  * good.  Neither outlasts its start, unless that is not to come: a request for
@@ -193,14 +209,11 @@ draft_expiry(const Request *request, const Offer *offer)
 	TimestampTz now = booking_now();
 	TimestampTz expires_at;
 
-	if (request->is_hold)
-		expires_at = now + (request->hold_us >= 0 ? request->hold_us :
-							shop->hold_minutes * USECS_PER_MINUTE);
-	else if (offer->service->requires_confirmation &&
-			 shop->answer_within_minutes > 0)
-		expires_at = now + shop->answer_within_minutes * USECS_PER_MINUTE;
-	else
-		return DT_NOEND;
+	if (!request->is_hold)
+		return offer->service->requires_confirmation ?
+			request_expiry(shop, request->starts_at) : DT_NOEND;
+	expires_at = now + (request->hold_us >= 0 ? request->hold_us :
+						shop->hold_minutes * USECS_PER_MINUTE);
 	return request->starts_at <= now ? expires_at :
 		Min(expires_at, request->starts_at);
 }

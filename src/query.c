@@ -14,6 +14,7 @@
 
 #include "executor/spi.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/plancache.h"
 
 #include "booking.h"
@@ -64,6 +65,18 @@ find_arbiter(OwnerQuery *query)
 }
 
 /*
+ * Until run_as_owner() returns: a plan is kept, and one that was made while a
+ * table was small, or by statistics of that time, would read through it when it
+ * is large.
+ */
+static void
+forbid_sequential_scans(void)
+{
+	(void) set_config_option("enable_seqscan", "off", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+/*
  * A query that is to be run, with its parameters.
  */
 typedef struct QueryRun
@@ -82,6 +95,8 @@ run_query(void *arg)
 	int			code;
 
 	let_owners_code_in();
+	if (query->by_index)
+		forbid_sequential_scans();
 	if (query->plan == NULL)
 		prepare(query);
 	if (query->arbiter != NULL)
@@ -111,6 +126,27 @@ run_owner_query(OwnerQuery *query, Datum *values, const char *nulls,
 				 &run);
 	catalog_check(query->tables);
 	return (int) SPI_processed;
+}
+
+/*
+ * The ids in the first column of the last query's result, within SPI, as a
+ * bigint[].
+ */
+Datum
+owner_query_ids(int count)
+{
+	int64	   *ids = palloc(Max(count, 1) * sizeof(int64));
+	IdList		list = {ids, count};
+
+	for (int i = 0; i < count; i++)
+	{
+		bool		isnull;
+
+		ids[i] = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i],
+											 SPI_tuptable->tupdesc, 1,
+											 &isnull));
+	}
+	return id_array(&list);
 }
 
 /*

@@ -34,6 +34,7 @@ typedef struct StatusChange
 	const char *by;				/* and who has done it; NULL: anybody */
 	bool		frees_time;
 	const char *shops_act;		/* what no customer may do; NULL: not so */
+	bool		takes_offer;	/* which may then wait for the shop */
 	int			version_arg;
 } StatusChange;
 
@@ -41,16 +42,43 @@ typedef struct StatusChange
 	"id, barber_id, service_id, user_id, starts_at, ends_at," \
 	" status, hold_expires_at, price_cents, visit_id, version"
 
-/* cancelled_at is the guard's trigger's to fill in */
+/*
+ * cancelled_at is the guard's trigger's to fill in.  coalesce() keeps the planner
+ * from reading the index on what is live, whole, to find one of its rows.
+ */
 static OwnerQuery change_query = {
 	.sql = "UPDATE booking.appointments"
 	" SET status = $3, cancel_reason = coalesce($4, cancel_reason),"
 	" cancelled_by = coalesce($5, cancelled_by)"
-	" WHERE (id = $1 OR part_of = $1) AND status = $2"
+	" WHERE (id = $1 OR part_of = $1) AND coalesce(status, '') = $2"
 	" RETURNING " RESULT_COLUMNS,
 	.nargs = 5,
 	.argtypes = {INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}
 };
+
+/*
+ * The head's of the rows that a query has changed, within SPI, as the result of
+ * the calling function.
+ */
+static Datum
+changed_row(const Booked *booked, const char *to, int count)
+{
+	Datum		result = (Datum) 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		bool		isnull;
+
+		if (DatumGetInt64(SPI_getbinval(row, SPI_tuptable->tupdesc, 1,
+										&isnull)) == booked->id)
+			result = PointerGetDatum(SPI_returntuple(row,
+													 SPI_tuptable->tupdesc));
+	}
+	if (result == (Datum) 0 || count < booked->part_count)
+		raise_dropped_row(to);
+	return result;
+}
 
 /*
  * Changes the rows and returns the head's.
@@ -70,24 +98,13 @@ write_change(const Booked *booked, const char *to, const char *reason,
 		' ', ' ', ' ', reason != NULL ? ' ' : 'n',
 		cancelled_by != NULL ? ' ' : 'n'
 	};
-	Datum		result = (Datum) 0;
-	int			count;
+	Datum		result;
 
 	SPI_connect();
-	count = run_owner_query(&change_query, values, nulls, false);
-	for (int i = 0; i < count; i++)
-	{
-		HeapTuple	row = SPI_tuptable->vals[i];
-		bool		isnull;
-
-		if (DatumGetInt64(SPI_getbinval(row, SPI_tuptable->tupdesc, 1,
-										&isnull)) == booked->id)
-			result = PointerGetDatum(SPI_returntuple(row,
-													 SPI_tuptable->tupdesc));
-	}
+	result = changed_row(booked, to,
+						 run_owner_query(&change_query, values, nulls,
+										 false));
 	SPI_finish();
-	if (result == (Datum) 0 || count < booked->part_count)
-		raise_dropped_row(to);
 	return result;
 }
 
@@ -136,6 +153,19 @@ is_done(const Booked *booked, const StatusChange *change, Datum *result)
 	return found;
 }
 
+/*
+ * Whether the customer has taken the offer before, and the shop has yet to
+ * confirm; if so, *result is the row.
+ */
+static bool
+is_taken(const Booked *booked, Datum *result)
+{
+	const StatusChange taken = {.done = {"pending"}};
+
+	return booked->is_request && !acts_as_staff() &&
+		was_offered(booked->id) && is_done(booked, &taken, result);
+}
+
 static bool
 check_status(const Booked *booked, const StatusChange *change,
 			 Refusal *refusal)
@@ -161,7 +191,8 @@ begin_change(FunctionCallInfo fcinfo, const StatusChange *change,
 		require_no_customer(change->shops_act);
 	if (!lock_appointment(PG_GETARG_INT64(0), booked, &refusal))
 		raise_refusal(change->action, &refusal);
-	if (is_done(booked, change, result))
+	if (is_done(booked, change, result) ||
+		(change->takes_offer && is_taken(booked, result)))
 		return false;
 	if (!check_version(booked, fcinfo, change->version_arg, &refusal) ||
 		!check_status(booked, change, &refusal))
@@ -238,6 +269,60 @@ check_confirmable(const Booked *booked, int overrides, Refusal *refusal)
 				  instant_text(booked->starts_at));
 }
 
+static OwnerQuery request_query = {
+	.sql = "UPDATE booking.appointments"
+	" SET is_request = true, hold_expires_at = $2"
+	" WHERE (id = $1 OR part_of = $1) AND coalesce(status, '') = 'pending'"
+	" RETURNING " RESULT_COLUMNS,
+	.nargs = 2,
+	.argtypes = {INT8OID, TIMESTAMPTZOID}
+};
+
+/*
+ * Makes an offer that its customer takes a request, which the shop has to
+ * confirm, as a booking of the service would be; returns its row.
+ */
+static Datum
+request_of_offer(const Booked *booked)
+{
+	Shop	   *shop = schedule_shop(schedule_begin(), booked->shop_id);
+	TimestampTz expires_at = request_expiry(shop, booked->starts_at);
+	Datum		values[] = {
+		Int64GetDatum(booked->id), TimestampTzGetDatum(expires_at)
+	};
+	const char	nulls[] = {' ', expires_at == DT_NOEND ? 'n' : ' '};
+	Datum		result;
+
+	SPI_connect();
+	result = changed_row(booked, "requested",
+						 run_owner_query(&request_query, values, nulls,
+										 false));
+	SPI_finish();
+	close_offer(booked->id);
+	return result;
+}
+
+/*
+ * The customer's answer to an offer of a service that the shop has to confirm:
+ * makes it a request, whose row *result is then.  False: it is not that.
+ */
+static bool
+take_offer(const Booked *booked, Datum *result)
+{
+	Refusal		refusal;
+
+	if (booked->is_request || booked->hold_expires_at == DT_NOEND ||
+		acts_as_staff() || !was_offered(booked->id))
+		return false;
+	if (!check_guest(booked, &refusal) ||
+		!check_confirmable(booked, 0, &refusal))
+		raise_refusal("confirmation", &refusal);
+	*result = request_of_offer(booked);
+	if (!check_hold(booked, &refusal))
+		raise_refusal("confirmation", &refusal);
+	return true;
+}
+
 /*
  * confirm_appointment(appointment_id, version, overrides).  The hold is looked
  * at again when the row is stored: had it run out in between, somebody may
@@ -251,6 +336,7 @@ MEASURED_FUNCTION(booking_confirm_appointment, OP_CONFIRM_APPOINTMENT)
 		.to = "confirmed",
 		.from = {"pending"},
 		.done = {"confirmed", "checked_in", "completed"},
+		.takes_offer = true,
 		.version_arg = 1
 	};
 	int			overrides = read_rule_overrides(fcinfo, 2);
@@ -261,7 +347,11 @@ MEASURED_FUNCTION(booking_confirm_appointment, OP_CONFIRM_APPOINTMENT)
 	if (!begin_change(fcinfo, &change, &booked, &result))
 		return result;
 	if (waits_for_shop(&booked))
+	{
+		if (take_offer(&booked, &result))
+			return result;
 		require_staff("confirm for the shop");
+	}
 	else if (!check_guest(&booked, &refusal))
 		raise_refusal(change.action, &refusal);
 	if (!check_confirmable(&booked, overrides, &refusal))

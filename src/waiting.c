@@ -3,16 +3,25 @@
  * waiting.c
  *	  The SQL-callable writes of the waitlist, and of holds that ran out.
  *
+ * A customer has no more wishes waiting at a shop than it allows.  Whoever adds
+ * one has the user's row locked, to the end of the transaction, so that two at
+ * once cannot both be the last.
+ *
  * expire_holds() is also who serves the waitlist for time that no function of
  * ours has freed: for each barber whom somebody waits for, it looks once at
  * what can be had within their wishes.  Where that is nothing, the line is not
- * read.
+ * read.  A call does so much and no more, of each of its tasks, that it ends in
+ * a second or two however much there is to do; else a statement_timeout would
+ * undo each call like the one before.  What is left is the next call's: the
+ * oldest holds come first, and half of the serving goes to anybody at random, so
+ * that nothing is left for ever.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "common/pg_prng.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -25,6 +34,13 @@
 /* How often the same wish may come and go before we can read it */
 #define MAX_TRIES 100
 
+/* How many holds, offers, and past wishes a call of expire_holds() marks */
+#define MOST_AT_ONCE "1000"
+
+/* How many services it serves the waitlist for, and with how much work */
+#define MOST_SERVICES "1000"
+#define MOST_WORK 2000
+
 typedef struct Wish
 {
 	int64		user_id;
@@ -32,15 +48,31 @@ typedef struct Wish
 	int64		service_id;
 	bool		any_barber;
 	int64		barber_id;
-	TimestampTz earliest;
+	TimestampTz earliest;		/* both in whole minutes */
 	TimestampTz latest;
+	int64		shop_id;
+	int			most_waiting;	/* in the shop; 0: no limit */
 } Wish;
 
 /* ---- joining ---- */
 
+/*
+ * The last whole minute that is not after an instant.
+ */
+static TimestampTz
+whole_minute(TimestampTz at)
+{
+	int64		rest = at % USECS_PER_MINUTE;
+
+	return at - (rest < 0 ? rest + USECS_PER_MINUTE : rest);
+}
+
 static void
 read_wish(FunctionCallInfo fcinfo, Wish *wish)
 {
+	TimestampTz earliest;
+	TimestampTz latest;
+
 	static const char *const names[] = {
 		"user_id", "service_id", "earliest", "latest"
 	};
@@ -49,10 +81,12 @@ read_wish(FunctionCallInfo fcinfo, Wish *wish)
 		require_argument(fcinfo, i, names[i]);
 	wish->user_id = PG_GETARG_INT64(0);
 	wish->service_id = PG_GETARG_INT64(1);
-	wish->earliest = PG_GETARG_TIMESTAMPTZ(2);
-	wish->latest = PG_GETARG_TIMESTAMPTZ(3);
-	require_finite(wish->earliest, "earliest");
-	require_finite(wish->latest, "latest");
+	earliest = PG_GETARG_TIMESTAMPTZ(2);
+	latest = PG_GETARG_TIMESTAMPTZ(3);
+	require_finite(earliest, "earliest");
+	require_finite(latest, "latest");
+	wish->earliest = whole_minute(earliest + USECS_PER_MINUTE - 1);
+	wish->latest = whole_minute(latest);
 	wish->any_barber = PG_ARGISNULL(4);
 	wish->barber_id = wish->any_barber ? 0 : PG_GETARG_INT64(4);
 	require_own_booking(false, wish->user_id, wish->service_id);
@@ -62,9 +96,8 @@ read_wish(FunctionCallInfo fcinfo, Wish *wish)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the wish leaves no time"),
-				 errdetail("It is from %s to %s.",
-						   instant_text(wish->earliest),
-						   instant_text(wish->latest)),
+				 errdetail("It is from %s to %s, in whole minutes.",
+						   instant_text(earliest), instant_text(latest)),
 				 errhint("Pass an earliest time before the latest, and a latest time that is not past.")));
 }
 
@@ -142,10 +175,70 @@ check_wish(const Wish *wish, Refusal *refusal)
 	return true;
 }
 
+/*
+ * How many wishes the shop allows the customer.  The service was found before.
+ */
+static void
+read_most_waiting(Wish *wish)
+{
+	Schedule   *schedule = schedule_begin();
+	Service    *service = schedule_service(schedule, wish->service_id);
+	Shop	   *shop = service == NULL ? NULL :
+		schedule_shop(schedule, service->shop_id);
+
+	wish->shop_id = shop == NULL ? 0 : shop->id;
+	wish->most_waiting = shop == NULL ? 0 : shop->max_waiting_per_user;
+}
+
+static OwnerQuery lock_user_query = {
+	.sql = "SELECT FROM booking.users WHERE id = $1 FOR NO KEY UPDATE",
+	.by_index = true,
+	.nargs = 1,
+	.argtypes = {INT8OID}
+};
+
+/* Wishes that wait in a shop, up to $4 of them; what is past waits no longer */
+static OwnerQuery waiting_query = {
+	.sql = "SELECT FROM booking.waitlist w"
+	" WHERE w.user_id = $1 AND w.status = 'waiting' AND w.latest > $3"
+	" AND (SELECT s.shop_id = $2 FROM booking.services s"
+	" WHERE s.id = w.service_id) LIMIT $4",
+	.by_index = true,
+	.nargs = 4,
+	.argtypes = {INT8OID, INT8OID, TIMESTAMPTZOID, INT8OID}
+};
+
+/*
+ * Refuses one wish too many.  The user's lock is held: so the latest snapshot
+ * sees whatever another call has added, also at REPEATABLE READ.
+ */
+static void
+require_place(const Wish *wish)
+{
+	Datum		values[] = {
+		Int64GetDatum(wish->user_id), Int64GetDatum(wish->shop_id),
+		TimestampTzGetDatum(booking_now()), Int64GetDatum(wish->most_waiting)
+	};
+	Refusal		refusal;
+	int			count;
+
+	if (wish->most_waiting == 0)
+		return;
+	PushActiveSnapshot(GetLatestSnapshot());
+	count = run_owner_query(&waiting_query, values, NULL, true);
+	PopActiveSnapshot();
+	if (count < wish->most_waiting)
+		return;
+	refuse(&refusal, LIMIT_REACHED, "The shop allows a customer %d wishes on its waitlist at a time.",
+		   wish->most_waiting);
+	raise_refusal("waitlist", &refusal);
+}
+
 static OwnerQuery find_wish_query = {
 	.sql = "SELECT id FROM booking.waitlist WHERE user_id = $1"
 	" AND service_id = $2 AND earliest = $3 AND latest = $4"
 	" AND coalesce(barber_id, 0) = coalesce($5, 0) AND status = 'waiting'",
+	.by_index = true,
 	.nargs = 5,
 	.argtypes = {INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID}
 };
@@ -163,33 +256,32 @@ static OwnerQuery make_wish_query = {
 };
 
 /*
- * join_waitlist(user_id, service_id, earliest, latest, barber_id).  The same
- * wish twice at once makes one place: see ensure_user().
+ * Stores a wish, if there is none like it, within SPI.  The same wish twice at
+ * once makes one place: see ensure_user().
  */
-MEASURED_FUNCTION(booking_join_waitlist, OP_JOIN_WAITLIST)
+static int64
+store_wish(const Wish *wish)
 {
-	Wish		wish;
-	Refusal		refusal;
-	Datum		values[6];
-	char		nulls[6] = {' ', ' ', ' ', ' ', ' ', ' '};
+	Datum		values[] = {
+		Int64GetDatum(wish->user_id), Int64GetDatum(wish->service_id),
+		TimestampTzGetDatum(wish->earliest),
+		TimestampTzGetDatum(wish->latest), Int64GetDatum(wish->barber_id),
+		TimestampTzGetDatum(booking_now())
+	};
+	const char	nulls[] = {
+		' ', ' ', ' ', ' ', wish->any_barber ? 'n' : ' ', ' '
+	};
 	int			tries = 0;
-	int64		id;
 	bool		isnull;
 
-	read_wish(fcinfo, &wish);
-	PreventCommandIfReadOnly("join_waitlist()");
-	if (!check_wish(&wish, &refusal))
-		raise_refusal("waitlist", &refusal);
-	for (int i = 0; i < 5; i++)
-		values[i] = PG_GETARG_DATUM(i);
-	values[5] = TimestampTzGetDatum(booking_now());
-	if (wish.any_barber)
-		nulls[4] = 'n';
-
-	SPI_connect();
-	while (run_owner_query(&find_wish_query, values, nulls, false) == 0 &&
-		   run_owner_query(&make_wish_query, values, nulls, false) == 0)
+	if (wish->most_waiting > 0 &&
+		run_owner_query(&find_wish_query, values, nulls, false) == 0)
+		run_owner_query(&lock_user_query, values, NULL, false);
+	while (run_owner_query(&find_wish_query, values, nulls, false) == 0)
 	{
+		require_place(wish);
+		if (run_owner_query(&make_wish_query, values, nulls, false) > 0)
+			break;
 		if (++tries == MAX_TRIES)
 			ereport(ERROR,
 					(errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
@@ -198,8 +290,26 @@ MEASURED_FUNCTION(booking_join_waitlist, OP_JOIN_WAITLIST)
 					 errhint("Look at the triggers of booking.waitlist.")));
 		CHECK_FOR_INTERRUPTS();
 	}
-	id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
-									 SPI_tuptable->tupdesc, 1, &isnull));
+	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+									   SPI_tuptable->tupdesc, 1, &isnull));
+}
+
+/*
+ * join_waitlist(user_id, service_id, earliest, latest, barber_id)
+ */
+MEASURED_FUNCTION(booking_join_waitlist, OP_JOIN_WAITLIST)
+{
+	Wish		wish;
+	Refusal		refusal;
+	int64		id;
+
+	read_wish(fcinfo, &wish);
+	PreventCommandIfReadOnly("join_waitlist()");
+	if (!check_wish(&wish, &refusal))
+		raise_refusal("waitlist", &refusal);
+	read_most_waiting(&wish);
+	SPI_connect();
+	id = store_wish(&wish);
 	SPI_finish();
 	PG_RETURN_INT64(id);
 }
@@ -252,38 +362,60 @@ MEASURED_FUNCTION(booking_leave_waitlist, OP_LEAVE_WAITLIST)
 
 /* ---- holds that ran out ---- */
 
+/* coalesce() leaves the planner the keys alone to find the rows by */
+#define IS_DUE(of) \
+	"coalesce(a.status, '') = 'pending'" \
+	" AND (a.hold_expires_at <= $1 OR " of ".is_ended)"
+
 /*
- * All parts of a hold, or none: somebody may have locked some of them.  The
- * offers in "ended" still occupy their time, for the next in line.
+ * The rows that are to be marked, locked: of the oldest holds that ran out all
+ * parts, or none, as somebody may have locked some of them.  The offers in
+ * "ended" still occupy their time, for the next in line.
  */
-static OwnerQuery expire_query = {
-	.sql = "WITH ended AS MATERIALIZED (SELECT a.id"
-	" FROM booking.appointments a"
+static OwnerQuery due_query = {
+	.sql = "WITH oldest AS MATERIALIZED (SELECT coalesce(h.part_of, h.id)"
+	" AS head_id FROM (SELECT a.id, a.part_of FROM booking.appointments a"
+	" WHERE a.status = 'pending' AND a.hold_expires_at <= $1"
+	" ORDER BY a.hold_expires_at LIMIT " MOST_AT_ONCE
+	" FOR NO KEY UPDATE SKIP LOCKED) h),"
+	" ended AS MATERIALIZED (SELECT a.id FROM booking.appointments a"
 	" WHERE a.status = 'pending' AND a.hold_expires_at > $1"
-	" AND a.hold_expires_at <= $1 + " LONGEST_GRACE
+	" AND a.hold_expires_at <= $1 + " LONGEST_GRACE " AND NOT a.is_request"
 	" AND (SELECT min(w.offer_ends_at) FROM booking.waitlist w"
-	" WHERE w.appointment_id = a.id AND w.status = 'served') <= $1),"
-	" locked AS (SELECT id, coalesce(part_of, id) AS head_id"
-	" FROM booking.appointments"
-	" WHERE status = 'pending' AND hold_expires_at <= $1 + " LONGEST_GRACE
-	" AND (hold_expires_at <= $1"
-	" OR coalesce(part_of, id) IN (SELECT id FROM ended))"
-	" ORDER BY id FOR NO KEY UPDATE SKIP LOCKED),"
-	" due AS (SELECT l.id FROM locked l WHERE NOT EXISTS"
-	" (SELECT FROM booking.appointments p"
-	" WHERE (p.id = l.head_id OR p.part_of = l.head_id)"
-	" AND p.status = 'pending' AND (p.hold_expires_at <= $1"
-	" OR l.head_id IN (SELECT id FROM ended))"
-	" AND p.id NOT IN (SELECT id FROM locked)))"
-	" UPDATE booking.appointments a SET status = 'expired'"
-	" FROM due WHERE a.id = due.id"
-	" RETURNING a.part_of IS NULL",
+	" WHERE w.appointment_id = a.id AND w.status = 'served') <= $1"
+	" ORDER BY a.hold_expires_at LIMIT " MOST_AT_ONCE "),"
+	" heads AS MATERIALIZED (SELECT head_id, bool_or(is_ended) AS is_ended"
+	" FROM (SELECT head_id, false AS is_ended FROM oldest"
+	" UNION ALL SELECT id, true FROM ended) h GROUP BY head_id),"
+	" parts AS MATERIALIZED (SELECT a.id, h.head_id, h.is_ended FROM heads h"
+	" JOIN booking.appointments a ON a.id = h.head_id"
+	" WHERE " IS_DUE("h")
+	" UNION ALL SELECT a.id, h.head_id, h.is_ended FROM heads h"
+	" JOIN booking.appointments a ON a.part_of = h.head_id"
+	" WHERE " IS_DUE("h") "),"
+	" locked AS MATERIALIZED (SELECT a.id FROM parts p"
+	" JOIN booking.appointments a ON a.id = p.id"
+	" WHERE " IS_DUE("p")
+	" ORDER BY a.id FOR NO KEY UPDATE OF a SKIP LOCKED)"
+	" SELECT pg_catalog.unnest(d.ids) FROM (SELECT array_agg(p.id) AS ids"
+	" FROM parts p LEFT JOIN locked l ON l.id = p.id GROUP BY p.head_id"
+	" HAVING count(*) = count(l.id)) d",
+	.by_index = true,
 	.nargs = 1,
 	.argtypes = {TIMESTAMPTZOID}
 };
 
+static OwnerQuery expire_query = {
+	.sql = "UPDATE booking.appointments SET status = 'expired'"
+	" WHERE id = ANY ($1) AND coalesce(status, '') = 'pending'"
+	" RETURNING part_of IS NULL",
+	.nargs = 1,
+	.argtypes = {INT8ARRAYOID}
+};
+
 /*
- * Marks the holds that ran out, and returns how many appointments they were.
+ * Marks the oldest of the holds that ran out, and returns how many appointments
+ * they were.
  */
 static int
 expire(void)
@@ -294,7 +426,12 @@ expire(void)
 	bool		isnull;
 
 	SPI_connect();
-	count = run_owner_query(&expire_query, values, NULL, false);
+	count = run_owner_query(&due_query, values, NULL, false);
+	if (count > 0)
+	{
+		values[0] = owner_query_ids(count);
+		count = run_owner_query(&expire_query, values, NULL, false);
+	}
 	for (int i = 0; i < count; i++)
 	{
 		if (DatumGetBool(SPI_getbinval(SPI_tuptable->vals[i],
@@ -305,11 +442,13 @@ expire(void)
 	return head_count;
 }
 
-/* Wishes that nothing can fulfil any more */
+/* Wishes that nothing can fulfil any more; so written, they are looked up once */
 static OwnerQuery past_wishes_query = {
-	.sql = "UPDATE booking.waitlist SET status = 'expired' WHERE id IN"
-	" (SELECT id FROM booking.waitlist"
-	" WHERE status = 'waiting' AND latest <= $1 FOR NO KEY UPDATE SKIP LOCKED)",
+	.sql = "UPDATE booking.waitlist SET status = 'expired'"
+	" WHERE id = ANY (ARRAY(SELECT w.id FROM booking.waitlist w"
+	" WHERE w.status = 'waiting' AND w.latest <= $1"
+	" ORDER BY w.service_id LIMIT " MOST_AT_ONCE
+	" FOR NO KEY UPDATE SKIP LOCKED))",
 	.nargs = 1,
 	.argtypes = {TIMESTAMPTZOID}
 };
@@ -326,25 +465,81 @@ expire_wishes(void)
 
 /* ---- whatever can be had ---- */
 
+/* The first or last service in the order that somebody waits for */
+#define SERVICE_WAITED_FOR(condition, order) \
+	"(SELECT w.service_id FROM booking.waitlist w WHERE w.status = 'waiting'" \
+	condition " ORDER BY w.service_id" order " LIMIT 1)"
+
+static OwnerQuery bounds_query = {
+	.sql = "SELECT " SERVICE_WAITED_FOR("", "") ", "
+	SERVICE_WAITED_FOR("", " DESC"),
+	.by_index = true,
+	.nargs = 0
+};
+
+/*
+ * A service to begin with, at random among those that somebody waits for; false
+ * if nobody waits.
+ */
+static bool
+choose_service(int64 *service_id)
+{
+	bool		isnull;
+	int64		first;
+	int64		last;
+
+	run_owner_query(&bounds_query, NULL, NULL, false);
+	first = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+										SPI_tuptable->tupdesc, 1, &isnull));
+	if (isnull)
+		return false;
+	last = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+									   SPI_tuptable->tupdesc, 2, &isnull));
+	*service_id = first + (int64)
+		pg_prng_uint64_range(&pg_global_prng_state, 0,
+							 (uint64) last - (uint64) first);
+	return true;
+}
+
 /*
  * What somebody waits for, with whom and when; barbers by who has waited for
- * them the longest.
+ * them the longest.  "waited" goes from service to service by the index, from $2
+ * on and around; of a line with more than a hundred entries the others are not
+ * read, and may be for any barber and time.
  */
+#define FIRST_IN_LINE(columns, offset) \
+	"(SELECT " columns " FROM booking.waitlist w" \
+	" WHERE w.service_id >= s.service_id AND w.service_id <= s.service_id" \
+	" AND w.status = 'waiting' AND w.latest > $1" \
+	" ORDER BY w.service_id, w.id " offset ")"
+
 static OwnerQuery wanted_query = {
-	.sql = "SELECT barber_id, service_id, earliest, latest"
-	" FROM (SELECT o.barber_id, l.service_id, min(l.earliest) AS earliest,"
+	.sql = "WITH RECURSIVE waited (service_id) AS (SELECT coalesce("
+	SERVICE_WAITED_FOR(" AND w.service_id >= $2", "") ", "
+	SERVICE_WAITED_FOR("", "") ")"
+	" UNION SELECT coalesce("
+	SERVICE_WAITED_FOR(" AND w.service_id > s.service_id", "") ", "
+	SERVICE_WAITED_FOR("", "") ") FROM waited s),"
+	" services AS MATERIALIZED (SELECT service_id FROM waited LIMIT "
+	MOST_SERVICES ")"
+	" SELECT barber_id, service_id, earliest, latest"
+	" FROM (SELECT o.barber_id, s.service_id, min(l.earliest) AS earliest,"
 	" max(l.latest) AS latest,"
 	" min(min(l.first_id)) OVER (PARTITION BY o.barber_id) AS first_id"
-	" FROM (SELECT service_id, barber_id, min(earliest) AS earliest,"
-	" max(latest) AS latest, min(id) AS first_id FROM booking.waitlist"
-	" WHERE status = 'waiting' AND latest > $1"
-	" GROUP BY service_id, barber_id) l"
-	" JOIN booking.barber_services o ON o.service_id = l.service_id"
+	" FROM services s CROSS JOIN LATERAL"
+	" (SELECT f.barber_id, min(f.earliest) AS earliest,"
+	" max(f.latest) AS latest, min(f.id) AS first_id FROM "
+	FIRST_IN_LINE("w.barber_id, w.earliest, w.latest, w.id", "LIMIT 100")
+	" f GROUP BY f.barber_id UNION ALL SELECT NULL,"
+	" timestamptz '-infinity', timestamptz 'infinity', f.id FROM "
+	FIRST_IN_LINE("w.id", "OFFSET 100 LIMIT 1") " f) l"
+	" JOIN booking.barber_services o ON o.service_id = s.service_id"
 	" AND o.barber_id = coalesce(l.barber_id, o.barber_id)"
-	" GROUP BY o.barber_id, l.service_id) w"
+	" GROUP BY o.barber_id, s.service_id) w"
 	" ORDER BY first_id, barber_id, service_id",
-	.nargs = 1,
-	.argtypes = {TIMESTAMPTZOID}
+	.by_index = true,
+	.nargs = 2,
+	.argtypes = {TIMESTAMPTZOID, INT8OID}
 };
 
 typedef struct WantedList
@@ -358,10 +553,16 @@ static void
 find_wanted(WantedList *list)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	Datum		values[] = {TimestampTzGetDatum(booking_now())};
+	Datum		values[2] = {TimestampTzGetDatum(booking_now())};
+	int64		service_id;
 
 	SPI_connect();
-	list->count = run_owner_query(&wanted_query, values, NULL, false);
+	list->count = 0;
+	if (choose_service(&service_id))
+	{
+		values[1] = Int64GetDatum(service_id);
+		list->count = run_owner_query(&wanted_query, values, NULL, false);
+	}
 	list->wanted = MemoryContextAllocHuge(caller, Max(list->count, 1) *
 										  sizeof(Wanted));
 	list->barber_ids = MemoryContextAllocHuge(caller, Max(list->count, 1) *
@@ -387,21 +588,62 @@ typedef struct BarbersLines
 	int64		barber_id;
 	const Wanted *wanted;
 	int			count;
+	int			work_left;		/* for the call */
 } BarbersLines;
+
+/*
+ * The list, barber by barber.
+ */
+static BarbersLines *
+group_by_barber(const WantedList *list, int *count)
+{
+	BarbersLines *lines =
+		MemoryContextAllocHuge(CurrentMemoryContext,
+							   Max(list->count, 1) * sizeof(BarbersLines));
+
+	*count = 0;
+	for (int i = 0; i < list->count; i++)
+	{
+		if (i == 0 || list->barber_ids[i] != list->barber_ids[i - 1])
+			lines[(*count)++] = (BarbersLines) {
+			list->barber_ids[i], &list->wanted[i]
+		};
+		lines[*count - 1].count++;
+	}
+	return lines;
+}
 
 static bool
 serve_lines_of_barber(void *arg)
 {
-	const BarbersLines *lines = arg;
+	BarbersLines *lines = arg;
 
-	serve_barber(lines->barber_id, lines->wanted, lines->count);
+	lines->work_left -= serve_barber(lines->barber_id, lines->wanted,
+									 lines->count, lines->work_left);
 	return true;
+}
+
+/*
+ * Moves one of the barbers from position i on there, at random.
+ */
+static void
+draw_barber(BarbersLines *lines, int i, int count)
+{
+	int			drawn = (int) pg_prng_uint64_range(&pg_global_prng_state, i,
+												   count - 1);
+	BarbersLines other = lines[i];
+
+	lines[i] = lines[drawn];
+	lines[drawn] = other;
 }
 
 /*
  * Gives whatever can be had to those who wait for it, however it became free:
  * by a row that somebody changed or deleted by hand, by longer hours, by more
  * seats.  A shop whose configuration is broken does not keep others from it.
+ *
+ * For half of the work the barbers who have been waited for the longest come
+ * first; the other half is for any of the rest.
  */
 static void
 serve_everybody(void)
@@ -411,22 +653,22 @@ serve_everybody(void)
 													 "booking waitlist",
 													 ALLOCSET_DEFAULT_SIZES);
 	WantedList	list;
-	BarbersLines lines;
-	int			end;
+	BarbersLines *lines;
+	int			count;
+	int			work_left = MOST_WORK;
 
 	find_wanted(&list);
+	lines = group_by_barber(&list, &count);
 	MemoryContextSwitchTo(per_barber);
-	for (int i = 0; i < list.count; i = end)
+	for (int i = 0; i < count && work_left > 0; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		for (end = i; end < list.count &&
-			 list.barber_ids[end] == list.barber_ids[i]; end++)
-			 /* the barber's lines are served as one */ ;
-		lines = (BarbersLines) {
-			list.barber_ids[i], &list.wanted[i], end - i
-		};
-		attempt_or_warn(serve_lines_of_barber, &lines, "barber",
-						lines.barber_id);
+		if (work_left < MOST_WORK / 2)
+			draw_barber(lines, i, count);
+		lines[i].work_left = work_left;
+		attempt_or_warn(serve_lines_of_barber, &lines[i], "barber",
+						lines[i].barber_id);
+		work_left = lines[i].work_left - 1;
 		MemoryContextReset(per_barber);
 	}
 	MemoryContextSwitchTo(caller);

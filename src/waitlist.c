@@ -9,6 +9,14 @@
  * starts that can be had are computed once for each service of the barber, and
  * the line is read against them in batches, by id, until they are used up.
  *
+ * The cost is bounded by what is free, not by the line.  Who cannot be served,
+ * being inactive, blocked by the shop, or with an open offer, is left out by the
+ * query that reads a batch; who could not be served when tried is not tried
+ * again for another of his wishes.  Whoever frees time gives up when that much
+ * was read or tried in vain, and leaves the rest to expire_holds().  That goes
+ * on once more from somewhere in the rest of the line, so that those behind many
+ * who cannot be served have their turn in some call.
+ *
  * Nobody is waited for.  Of two who serve at once, the second passes over the
  * entry that the first is serving: the row locks on the entry and its user
  * say so, and are taken only with the hold.  If the first rolls back, that
@@ -28,6 +36,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "catalog/pg_type.h"
+#include "common/pg_prng.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -38,14 +47,19 @@
 #include "booking.h"
 
 /*
- * How many entries that fit, but cannot be served, a call that frees time
- * passes over before it leaves the rest to expire_holds().
+ * How much is done in vain: customers who were tried and could not be served, and
+ * batches that had to be read beyond a line's first; by a call that frees time,
+ * and by expire_holds() for one barber, from each of two places in the lines.
  */
-#define MOST_PASSED_OVER 50
+#define MOST_IN_VAIN 50
+#define MOST_IN_VAIN_PER_BARBER 200
 
 /* Entries that are read at once */
 #define BATCH_SIZE 50
 #define BATCH_SIZE_TEXT "50"
+
+/* Starts that cost about as much as one entry does */
+#define STARTS_PER_ENTRY 500
 
 typedef struct Entry
 {
@@ -65,12 +79,13 @@ typedef struct Line
 	Span		busy;			/* of a start at 0, buffers included */
 	StartList	starts;			/* that can be had */
 	int			known_servings; /* of which the starts know */
-	Entry		entries[BATCH_SIZE];
+	Entry		entries[BATCH_SIZE];	/* whose users can be served, by id */
 	int			count;
-	int			next;			/* of the entries, by id */
+	int			next;			/* of the entries */
 	int64		last_id;		/* up to which the line was read */
+	bool		is_begun;		/* a batch was read */
 	bool		is_read;		/* to its end */
-	bool		is_over;
+	bool		is_over;		/* or there is nothing more to do for it now */
 } Line;
 
 /*
@@ -80,13 +95,19 @@ typedef struct Serving
 {
 	Relation	appointments;
 	int64		barber_id;
+	int64		shop_id;
 	int64		hold_us;
 	int64		grace_us;
 	const Span *freed;			/* NULL: all that can be had */
 	Line	   *lines;
 	int			line_count;
+	int64	   *user_ids;		/* who were tried */
+	int			user_count;
+	int			user_capacity;
 	int			served_count;
-	int			passed_count;	/* fitted, and could not be served */
+	int			in_vain;
+	int			most_in_vain;
+	int			work;			/* all that was done, about in entries */
 } Serving;
 
 static int64
@@ -133,7 +154,7 @@ affected_window(Offer *offer, const Span *freed, DateWindow *window)
  * that would end at once is none.
  */
 static void
-find_starts_for_line(const Serving *serving, Line *line)
+find_starts_for_line(Serving *serving, Line *line)
 {
 	BusyReader *reader;
 	Offer		offer;
@@ -143,6 +164,7 @@ find_starts_for_line(const Serving *serving, Line *line)
 
 	line->starts.count = 0;
 	line->known_servings = serving->served_count;
+	serving->work++;
 	if (!find_offer(schedule_begin(), serving->barber_id,
 					line->wanted.service_id, &offer, &refusal))
 		return;
@@ -164,6 +186,7 @@ find_starts_for_line(const Serving *serving, Line *line)
 	offer_starts(&offer, reader, NULL, &window, &line->starts);
 	busy_close(reader);
 	PopActiveSnapshot();
+	serving->work += line->starts.count / STARTS_PER_ENTRY;
 }
 
 /* ---- the line ---- */
@@ -180,55 +203,118 @@ find_starts_for_line(const Serving *serving, Line *line)
 	" AND w.earliest <= $3 AND w.latest >= $4"
 #define IN_LINE " ORDER BY w.service_id, w.id LIMIT "
 
+/*
+ * Whether a user can be served at all: is active, not blocked by the shop, and
+ * has no open offer.  What the user has accepted, and the shop has to confirm, is
+ * no offer any more.  So written, the index on users and status is the only one
+ * that finds the user's appointments, whatever the statistics say.
+ */
+#define CAN_BE_SERVED(user_id, now, shop_id) \
+	"(SELECT u.is_active FROM booking.users u WHERE u.id = " user_id ")" \
+	" AND (SELECT true FROM booking.blocked_customers k" \
+	" WHERE k.shop_id = " shop_id " AND k.user_id = " user_id \
+	" LIMIT 1) IS NULL" \
+	" AND (SELECT true FROM booking.appointments a" \
+	" WHERE a.user_id = " user_id \
+	" AND a.status >= 'pending' AND a.status <= 'pending'" \
+	" AND coalesce(a.hold_expires_at > " now ", false)" \
+	" AND NOT a.is_request" \
+	" AND (SELECT true FROM booking.waitlist o" \
+	" WHERE o.appointment_id = a.id AND o.status = 'served'" \
+	" AND coalesce(o.offer_ends_at > " now ", true) LIMIT 1)" \
+	" LIMIT 1) IS NULL"
+
+/* $6 are users who need not be looked at */
 static OwnerQuery batch_query = {
-	.sql = "SELECT w.id, w.user_id, w.earliest, w.latest"
-	" FROM booking.waitlist w WHERE " MAY_FIT IN_LINE BATCH_SIZE_TEXT,
-	.nargs = 5,
-	.argtypes = {INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID}
+	.sql = "WITH batch AS MATERIALIZED"
+	" (SELECT w.id, w.user_id, w.earliest, w.latest"
+	" FROM booking.waitlist w WHERE " MAY_FIT IN_LINE BATCH_SIZE_TEXT "),"
+	" able AS MATERIALIZED (SELECT c.user_id"
+	" FROM (SELECT DISTINCT b.user_id FROM batch b"
+	" WHERE b.user_id <> ALL ($6)) c WHERE "
+	CAN_BE_SERVED("c.user_id", "$7", "$8") ")"
+	" SELECT b.id, b.user_id, b.earliest, b.latest,"
+	" b.user_id IN (SELECT user_id FROM able) FROM batch b ORDER BY b.id",
+	.by_index = true,
+	.nargs = 8,
+	.argtypes = {INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID,
+	INT8ARRAYOID, TIMESTAMPTZOID, INT8OID}
 };
 
+static void
+read_entry(Line *line, int row)
+{
+	bool		isnull;
+
+	line->last_id = entry_value(row, 1);
+	if (DatumGetBool(SPI_getbinval(SPI_tuptable->vals[row],
+								   SPI_tuptable->tupdesc, 5, &isnull)))
+		line->entries[line->count++] = (Entry) {
+			entry_value(row, 1), entry_value(row, 2), entry_value(row, 3),
+			entry_value(row, 4)
+		};
+}
+
 /*
- * Reads the next entries of a line, whose starts there are.
+ * Reads the next entries of a line, whose starts there are, and keeps those of
+ * users who can be served.
  */
 static void
-read_batch(const Serving *serving, Line *line)
+read_batch(Serving *serving, Line *line)
 {
 	const StartList *starts = &line->starts;
+	IdList		users = {serving->user_ids, serving->user_count};
 	Datum		values[] = {
 		Int64GetDatum(line->wanted.service_id),
 		Int64GetDatum(serving->barber_id),
 		TimestampTzGetDatum(starts->starts[starts->count - 1].at),
 		TimestampTzGetDatum(starts->starts[0].at + line->duration_us),
-		Int64GetDatum(line->last_id)
+		Int64GetDatum(line->last_id),
+		id_array(&users),
+		TimestampTzGetDatum(booking_now()),
+		Int64GetDatum(serving->shop_id)
 	};
+	int			count;
 
+	serving->work++;
+	if (line->is_begun)
+		serving->in_vain++;
+	line->is_begun = true;
 	line->next = 0;
+	line->count = 0;
 	SPI_connect();
-	line->count = run_owner_query(&batch_query, values, NULL, false);
-	for (int i = 0; i < line->count; i++)
-		line->entries[i] = (Entry) {
-		entry_value(i, 1), entry_value(i, 2), entry_value(i, 3),
-			entry_value(i, 4)
-	};
+	count = run_owner_query(&batch_query, values, NULL, false);
+	for (int i = 0; i < count; i++)
+		read_entry(line, i);
 	SPI_finish();
-	line->is_read = line->count < BATCH_SIZE;
-	if (line->count > 0)
-		line->last_id = line->entries[line->count - 1].id;
+	line->is_read = count < BATCH_SIZE;
 }
 
 /*
- * Sees to it that the line is over, or has a next entry.  Servings since may
- * have used its starts up.
+ * Sees to it that the starts of a line are what is left by the servings since.
  */
 static void
-advance_line(const Serving *serving, Line *line)
+refresh_starts(Serving *serving, Line *line)
+{
+	if (line->known_servings != serving->served_count)
+		find_starts_for_line(serving, line);
+}
+
+/*
+ * Sees to it that the line is over, or has a next entry, as far as the starts
+ * tell that it knows of.
+ */
+static void
+advance_line(Serving *serving, Line *line)
 {
 	if (line->is_over)
 		return;
-	if (line->known_servings != serving->served_count)
-		find_starts_for_line(serving, line);
-	if (line->starts.count > 0 && line->next == line->count && !line->is_read)
+	while (line->starts.count > 0 && line->next == line->count &&
+		   !line->is_read && serving->in_vain < serving->most_in_vain)
+	{
+		CHECK_FOR_INTERRUPTS();
 		read_batch(serving, line);
+	}
 	line->is_over = line->starts.count == 0 || line->next == line->count;
 }
 
@@ -236,7 +322,7 @@ advance_line(const Serving *serving, Line *line)
  * The line whose next entry has waited the longest; NULL: all are over.
  */
 static Line *
-next_line(Serving *serving)
+first_line(Serving *serving)
 {
 	Line	   *first = NULL;
 
@@ -251,6 +337,25 @@ next_line(Serving *serving)
 			first = line;
 	}
 	return first;
+}
+
+/*
+ * The same, with starts that are still to be had.  Only its starts are computed
+ * again after a serving, not those of all lines.
+ */
+static Line *
+next_line(Serving *serving)
+{
+	Line	   *line;
+
+	while ((line = first_line(serving)) != NULL)
+	{
+		refresh_starts(serving, line);
+		if (line->starts.count > 0)
+			break;
+		line->is_over = true;
+	}
+	return line;
 }
 
 /*
@@ -281,19 +386,16 @@ static OwnerQuery take_query = {
 	" JOIN booking.users u ON u.id = w.user_id"
 	" WHERE w.id = $1 AND w.status = 'waiting'"
 	" FOR NO KEY UPDATE SKIP LOCKED",
+	.by_index = true,
 	.nargs = 1,
 	.argtypes = {INT8OID}
 };
 
 static OwnerQuery eligible_query = {
-	.sql = "SELECT FROM booking.users u WHERE u.id = $1 AND u.is_active"
-	" AND NOT EXISTS (SELECT FROM booking.waitlist w"
-	" WHERE w.user_id = $1 AND w.status = 'served'"
-	" AND coalesce(w.offer_ends_at > $2, true)"
-	" AND (SELECT a.status = 'pending' AND a.hold_expires_at > $2"
-	" FROM booking.appointments a WHERE a.id = w.appointment_id))",
-	.nargs = 2,
-	.argtypes = {INT8OID, TIMESTAMPTZOID}
+	.sql = "SELECT WHERE " CAN_BE_SERVED("$1", "$2", "$3"),
+	.by_index = true,
+	.nargs = 3,
+	.argtypes = {INT8OID, TIMESTAMPTZOID, INT8OID}
 };
 
 static OwnerQuery serve_query = {
@@ -303,24 +405,27 @@ static OwnerQuery serve_query = {
 	.argtypes = {INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}
 };
 
+/* Nobody has so many wishes; a raw writer's many are not read to their end */
 static OwnerQuery wished_query = {
-	.sql = "SELECT FROM booking.waitlist w WHERE " MAY_FIT
-	" AND w.user_id <> $6" IN_LINE "1",
+	.sql = "SELECT FROM (SELECT w.user_id FROM booking.waitlist w WHERE "
+	MAY_FIT IN_LINE "1000) w WHERE w.user_id <> $6 LIMIT 1",
+	.by_index = true,
 	.nargs = 6,
 	.argtypes = {INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID,
 	INT8OID}
 };
 
 /*
- * Whether a user is active and has no open offer.  Whoever made one had the
- * user's lock: so under that lock the latest snapshot sees it, while that of a
- * REPEATABLE READ transaction may be older.
+ * Whether a user can be served.  Whoever made an offer had the user's lock: so
+ * under that lock the latest snapshot sees it, while that of a REPEATABLE READ
+ * transaction may be older.
  */
 static bool
-is_eligible(int64 user_id)
+is_eligible(const Serving *serving, int64 user_id)
 {
 	Datum		values[] = {
-		Int64GetDatum(user_id), TimestampTzGetDatum(booking_now())
+		Int64GetDatum(user_id), TimestampTzGetDatum(booking_now()),
+		Int64GetDatum(serving->shop_id)
 	};
 	bool		result;
 
@@ -337,7 +442,7 @@ is_eligible(int64 user_id)
  * or the entry is no longer waiting, or the user not eligible.
  */
 static bool
-take_entry(const Entry *entry)
+take_entry(const Serving *serving, const Entry *entry)
 {
 	Datum		values[] = {Int64GetDatum(entry->id)};
 	bool		taken;
@@ -345,7 +450,7 @@ take_entry(const Entry *entry)
 	SPI_connect();
 	taken = run_owner_query(&take_query, values, NULL, false) > 0;
 	SPI_finish();
-	return taken && is_eligible(entry->user_id);
+	return taken && is_eligible(serving, entry->user_id);
 }
 
 static void
@@ -364,7 +469,7 @@ mark_served(const Entry *entry, Datum appointment_id,
 
 /*
  * Whether another user in a line wishes one of its starts that meet some busy
- * time.  Of those ahead of the entry nobody does, if nobody was passed over.
+ * time, be it one who cannot be served just now.
  */
 static bool
 is_wished(const Serving *serving, const Line *line, const Span *busy,
@@ -377,7 +482,7 @@ is_wished(const Serving *serving, const Line *line, const Span *busy,
 	Datum		values[] = {
 		Int64GetDatum(line->wanted.service_id),
 		Int64GetDatum(serving->barber_id), (Datum) 0, (Datum) 0,
-		Int64GetDatum(serving->passed_count > 0 ? PG_INT64_MIN : entry->id),
+		Int64GetDatum(PG_INT64_MIN),
 		Int64GetDatum(entry->user_id)
 	};
 	bool		result;
@@ -393,6 +498,22 @@ is_wished(const Serving *serving, const Line *line, const Span *busy,
 	return result;
 }
 
+/*
+ * The same, of the starts that are still to be had: they are computed again only
+ * if it matters.
+ */
+static bool
+is_still_wished(Serving *serving, Line *line, const Span *busy,
+				const Entry *entry)
+{
+	if (!is_wished(serving, line, busy, entry))
+		return false;
+	if (line->known_servings == serving->served_count)
+		return true;
+	refresh_starts(serving, line);
+	return is_wished(serving, line, busy, entry);
+}
+
 static TimestampTz
 offer_end(const Serving *serving, TimestampTz starts_at)
 {
@@ -404,7 +525,7 @@ offer_end(const Serving *serving, TimestampTz starts_at)
  * grace if it would go to the next in line then.
  */
 static int64
-occupied_us(const Serving *serving, const Line *line, const Entry *entry,
+occupied_us(Serving *serving, const Line *line, const Entry *entry,
 			TimestampTz starts_at)
 {
 	Span		busy = {
@@ -416,7 +537,8 @@ occupied_us(const Serving *serving, const Line *line, const Entry *entry,
 	if (serving->grace_us > 0 && until < starts_at)
 	{
 		for (int i = 0; i < serving->line_count && !is_next; i++)
-			is_next = is_wished(serving, &serving->lines[i], &busy, entry);
+			is_next = is_still_wished(serving, &serving->lines[i], &busy,
+									  entry);
 	}
 	if (is_next)
 		until = Min(until + serving->grace_us, starts_at);
@@ -459,7 +581,7 @@ typedef struct Candidate
 static bool
 hold_one(const Candidate *candidate, TupleTableSlot *hold)
 {
-	const Serving *serving = candidate->serving;
+	Serving    *serving = candidate->serving;
 	const Line *line = candidate->line;
 	const StartList *starts = &line->starts;
 	TimestampTz from = candidate->entry->earliest;
@@ -507,7 +629,7 @@ try_to_serve(void *arg)
 	bool		is_held;
 	bool		isnull;
 
-	if (!take_entry(candidate->entry))
+	if (!take_entry(serving, candidate->entry))
 		return false;
 	hold = table_slot_create(serving->appointments, NULL);
 	is_held = hold_one(candidate, hold);
@@ -526,9 +648,27 @@ try_to_serve(void *arg)
 }
 
 /*
- * Serves an entry, if its wish fits.  An error that a trigger or a CHECK raises
- * about this customer's row is a warning: it is not the fault of the call which
- * frees the time, and the others in line are served.
+ * Notes that a user is tried; false if that was so before.
+ */
+static bool
+note_user(Serving *serving, int64 user_id)
+{
+	IdList		users = {serving->user_ids, serving->user_count};
+
+	if (id_is_listed(&users, user_id))
+		return false;
+	serving->user_ids = grow_array(serving->user_ids,
+								   &serving->user_capacity,
+								   serving->user_count + 1, sizeof(int64));
+	serving->user_ids[serving->user_count++] = user_id;
+	return true;
+}
+
+/*
+ * Serves an entry, if its wish fits and its user was not tried before.  An error
+ * that a trigger or a CHECK raises about this customer's row is a warning: it is
+ * not the fault of the call which frees the time, and the others in line are
+ * served.
  */
 static void
 serve_entry(Serving *serving, const Line *line, const Entry *entry)
@@ -537,60 +677,135 @@ serve_entry(Serving *serving, const Line *line, const Entry *entry)
 	int			first = first_start(&line->starts, entry->earliest);
 
 	if (first == line->starts.count ||
-		line->starts.starts[first].at > entry->latest - line->duration_us)
+		line->starts.starts[first].at > entry->latest - line->duration_us ||
+		!note_user(serving, entry->user_id))
 		return;
-	/* asked again under the user's lock */
-	if (is_eligible(entry->user_id) &&
-		attempt_or_warn(try_to_serve, &candidate, "waitlist entry", entry->id))
+	serving->work++;
+	if (attempt_or_warn(try_to_serve, &candidate, "waitlist entry", entry->id))
 		serving->served_count++;
 	else
-		serving->passed_count++;
+		serving->in_vain++;
 }
 
 /*
- * Serves the lines for what the barber has, the longest waiting first, until
- * that is used up or too many were passed over.
+ * Serves the lines, the longest waiting first, until what the barber has is
+ * used up, or enough was done.
  */
 static void
-serve_lines(int64 barber_id, const Span *freed, const Wanted *wanted,
-			int count, int most_passed_over)
+serve_from_here(Serving *serving, int most_work)
 {
-	Barber	   *barber = schedule_barber(schedule_begin(), barber_id);
-	Serving		serving = {.barber_id = barber_id, .freed = freed};
 	Line	   *line;
 
-	if (barber == NULL)
-		return;
-	/* a CHECK that was dropped must not make an offer of no time */
-	serving.hold_us = Max(barber->shop->waitlist_hold_minutes, 1) *
-		USECS_PER_MINUTE;
-	serving.grace_us = Max(barber->shop->waitlist_grace_minutes, 0) *
-		USECS_PER_MINUTE;
-	serving.lines = palloc0(Max(count, 1) * sizeof(Line));
-	serving.line_count = count;
-	for (int i = 0; i < count; i++)
-	{
-		serving.lines[i].wanted = wanted[i];
-		serving.lines[i].last_id = PG_INT64_MIN;
-		find_starts_for_line(&serving, &serving.lines[i]);
-	}
-	serving.appointments = catalog_open(APPOINTMENTS, RowExclusiveLock);
-	while (serving.passed_count < most_passed_over &&
-		   (line = next_line(&serving)) != NULL)
+	while (serving->in_vain < serving->most_in_vain &&
+		   serving->work < most_work && (line = next_line(serving)) != NULL)
 	{
 		CHECK_FOR_INTERRUPTS();
-		serve_entry(&serving, line, &line->entries[line->next++]);
+		serve_entry(serving, line, &line->entries[line->next++]);
 	}
-	table_close(serving.appointments, NoLock);
+}
+
+/* ---- the rest of a line ---- */
+
+static OwnerQuery last_query = {
+	.sql = "SELECT w.id FROM booking.waitlist w WHERE w.service_id >= $1"
+	" AND w.service_id <= $1 AND w.status = 'waiting'"
+	" ORDER BY w.service_id DESC, w.id DESC LIMIT 1",
+	.by_index = true,
+	.nargs = 1,
+	.argtypes = {INT8OID}
+};
+
+/*
+ * Goes on in a line from somewhere between where its serving ended and its last
+ * entry; false if all of it was served.
+ */
+static bool
+skip_ahead(Line *line)
+{
+	Datum		values[] = {Int64GetDatum(line->wanted.service_id)};
+	int64		from = line->last_id;
+	int64		last = from;
+
+	line->is_over = false;
+	if (line->starts.count == 0 ||
+		(line->is_read && line->next == line->count))
+		return false;
+	if (!line->is_begun)
+		return true;
+	if (line->next < line->count)
+		from = line->entries[line->next].id - 1;
+	SPI_connect();
+	if (run_owner_query(&last_query, values, NULL, false) > 0)
+		last = Max(from, entry_value(0, 1));
+	SPI_finish();
+	line->last_id = from + (int64)
+		pg_prng_uint64_range(&pg_global_prng_state, 0,
+							 (uint64) last - (uint64) from);
+	line->count = line->next = 0;
+	line->is_begun = line->is_read = false;
+	return true;
+}
+
+static bool
+skip_ahead_in_lines(Serving *serving)
+{
+	bool		result = false;
+
+	for (int i = 0; i < serving->line_count; i++)
+		result |= skip_ahead(&serving->lines[i]);
+	serving->in_vain = 0;
+	return result;
 }
 
 /*
- * Gives whatever can be had of a barber to those who wait for it.
+ * Prepares the serving of a barber's lines; false if there is no such barber.
  */
-void
-serve_barber(int64 barber_id, const Wanted *wanted, int count)
+static bool
+begin_serving(int64 barber_id, const Span *freed, const Wanted *wanted,
+			  int count, Serving *serving)
 {
-	serve_lines(barber_id, NULL, wanted, count, PG_INT32_MAX);
+	Barber	   *barber = schedule_barber(schedule_begin(), barber_id);
+
+	*serving = (Serving) {
+		.barber_id = barber_id, .freed = freed
+	};
+	if (barber == NULL)
+		return false;
+	serving->shop_id = barber->shop->id;
+	/* a CHECK that was dropped must not make an offer of no time */
+	serving->hold_us = Max(barber->shop->waitlist_hold_minutes, 1) *
+		USECS_PER_MINUTE;
+	serving->grace_us = Max(barber->shop->waitlist_grace_minutes, 0) *
+		USECS_PER_MINUTE;
+	serving->lines = palloc0(Max(count, 1) * sizeof(Line));
+	serving->line_count = count;
+	for (int i = 0; i < count; i++)
+	{
+		serving->lines[i].wanted = wanted[i];
+		serving->lines[i].last_id = PG_INT64_MIN;
+		find_starts_for_line(serving, &serving->lines[i]);
+	}
+	return true;
+}
+
+/*
+ * Gives whatever can be had of a barber to those who wait for it, until most_work
+ * is done.  Returns how much that was.
+ */
+int
+serve_barber(int64 barber_id, const Wanted *wanted, int count, int most_work)
+{
+	Serving		serving;
+
+	if (!begin_serving(barber_id, NULL, wanted, count, &serving))
+		return 0;
+	serving.most_in_vain = MOST_IN_VAIN_PER_BARBER;
+	serving.appointments = catalog_open(APPOINTMENTS, RowExclusiveLock);
+	serve_from_here(&serving, most_work);
+	if (serving.work < most_work && skip_ahead_in_lines(&serving))
+		serve_from_here(&serving, most_work);
+	table_close(serving.appointments, NoLock);
+	return serving.work;
 }
 
 /* ---- freed time ---- */
@@ -611,6 +826,7 @@ static OwnerQuery anybody_query = {
 	.sql = "SELECT " IS_WAITED("") " IS NOT NULL AND EXISTS"
 	" (SELECT FROM booking.services s WHERE s.shop_id = $1 AND s.is_active"
 	" AND " IS_WAITED_FOR("s.id") ")",
+	.by_index = true,
 	.nargs = 1,
 	.argtypes = {INT8OID}
 };
@@ -634,6 +850,7 @@ anybody_waits(int64 shop_id)
 static OwnerQuery wanted_query = {
 	.sql = "SELECT o.service_id FROM booking.barber_services o"
 	" WHERE o.barber_id = $1 AND " IS_WAITED_FOR("o.service_id"),
+	.by_index = true,
 	.nargs = 1,
 	.argtypes = {INT8OID}
 };
@@ -656,54 +873,90 @@ find_wanted(int64 barber_id, int *count)
 	return wanted;
 }
 
+/*
+ * Serves the lines for what was freed of a barber.  *in_vain is what the call
+ * has done in vain.
+ */
 static void
-serve_freed(int64 barber_id, const SpanList *freed)
+serve_freed(int64 barber_id, const SpanList *freed, int *in_vain)
 {
 	int			count;
 	Wanted	   *wanted = find_wanted(barber_id, &count);
 
 	for (int i = 0; i < freed->count && count > 0; i++)
 	{
-		if (freed->spans[i].until > booking_now())
-			serve_lines(barber_id, &freed->spans[i], wanted, count,
-						MOST_PASSED_OVER);
+		Serving		serving;
+
+		if (freed->spans[i].until <= booking_now() ||
+			!begin_serving(barber_id, &freed->spans[i], wanted, count,
+						   &serving))
+			continue;
+		serving.in_vain = *in_vain;
+		serving.most_in_vain = MOST_IN_VAIN;
+		serving.appointments = catalog_open(APPOINTMENTS, RowExclusiveLock);
+		serve_from_here(&serving, PG_INT32_MAX);
+		table_close(serving.appointments, NoLock);
+		*in_vain = serving.in_vain;
 	}
 }
 
 /* ---- offers that ran out ---- */
 
 /*
+ * Whether an appointment is an offer of the shop $1 that ran out; coalesce()
+ * leaves the planner the primary key alone to find it by.
+ */
+#define HAS_LAPSED \
+	"coalesce(a.status, '') = 'pending' AND NOT a.is_request" \
+	" AND (SELECT bool_or(a.hold_expires_at <= $2 OR w.offer_ends_at <= $2)" \
+	" FROM booking.waitlist w WHERE w.appointment_id = a.id)" \
+	" AND (SELECT b.shop_id = $1 FROM booking.barbers b" \
+	" WHERE b.id = a.barber_id)"
+
+/*
  * The shop's offers among the holds that ran out last, and among those that
  * run out next, which may be kept for the grace alone; $3 is when that ends at
  * the latest.
  */
-static OwnerQuery lapse_query = {
-	.sql = "WITH due AS (SELECT a.id FROM booking.appointments a"
-	" WHERE a.id IN (SELECT coalesce(h.part_of, h.id)"
+static OwnerQuery lapsed_query = {
+	.sql = "SELECT n.id FROM (SELECT DISTINCT coalesce(h.part_of, h.id) AS id"
 	" FROM ((SELECT id, part_of FROM booking.appointments"
 	" WHERE status = 'pending' AND hold_expires_at <= $2"
 	" ORDER BY hold_expires_at DESC LIMIT 100)"
 	" UNION ALL (SELECT id, part_of FROM booking.appointments"
 	" WHERE status = 'pending' AND hold_expires_at > $2"
-	" AND hold_expires_at <= $3 ORDER BY hold_expires_at LIMIT 100)) h)"
-	" AND a.status = 'pending'"
-	" AND (SELECT bool_or(a.hold_expires_at <= $2 OR w.offer_ends_at <= $2)"
-	" FROM booking.waitlist w WHERE w.appointment_id = a.id)"
-	" AND a.barber_id IN (SELECT b.id FROM booking.barbers b"
-	" WHERE b.shop_id = $1)"
-	" ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED)"
-	" UPDATE booking.appointments a SET status = 'expired' FROM due"
-	" WHERE (a.id = due.id OR a.part_of = due.id) AND a.status = 'pending'"
-	" RETURNING a.barber_id, a.busy_from, a.busy_until",
+	" AND hold_expires_at <= $3 ORDER BY hold_expires_at LIMIT 100)) h) n"
+	" WHERE (SELECT " HAS_LAPSED " FROM booking.appointments a"
+	" WHERE a.id = n.id) ORDER BY n.id",
+	.by_index = true,
 	.nargs = 3,
 	.argtypes = {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}
 };
 
+static OwnerQuery lock_lapsed_query = {
+	.sql = "SELECT a.id FROM booking.appointments a"
+	" WHERE a.id = ANY ($3) AND " HAS_LAPSED
+	" ORDER BY a.id LIMIT 10 FOR NO KEY UPDATE SKIP LOCKED",
+	.by_index = true,
+	.nargs = 3,
+	.argtypes = {INT8OID, TIMESTAMPTZOID, INT8ARRAYOID}
+};
+
+static OwnerQuery lapse_query = {
+	.sql = "UPDATE booking.appointments SET status = 'expired'"
+	" WHERE (id = ANY ($1) OR part_of = ANY ($1))"
+	" AND coalesce(status, '') = 'pending'"
+	" RETURNING barber_id, busy_from, busy_until",
+	.nargs = 1,
+	.argtypes = {INT8ARRAYOID}
+};
+
 /*
- * Takes back the shop's offers that ran out, and gives their time to the next.
+ * Takes back the offers of a shop that ran out, as many as a call can afford.
+ * Returns whose time they give back; *freed is that time.
  */
-static void
-lapse_offers(int64 shop_id)
+static int64 *
+lapse_offers(int64 shop_id, SpanList *freed)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	Shop	   *shop = schedule_shop(schedule_begin(), shop_id);
@@ -712,36 +965,54 @@ lapse_offers(int64 shop_id)
 		Int64GetDatum(shop_id), TimestampTzGetDatum(booking_now()),
 		TimestampTzGetDatum(booking_now() + minutes * USECS_PER_MINUTE)
 	};
-	SpanList	freed = {0};
-	int64	   *barber_ids;
+	int64	   *barber_ids = NULL;
 	int			count;
 
 	SPI_connect();
-	count = run_owner_query(&lapse_query, values, NULL, false);
-	barber_ids = MemoryContextAlloc(caller, Max(count, 1) * sizeof(int64));
+	count = run_owner_query(&lapsed_query, values, NULL, false);
+	if (count > 0)
+	{
+		values[2] = owner_query_ids(count);
+		count = run_owner_query(&lock_lapsed_query, values, NULL, false);
+	}
+	if (count > 0)
+	{
+		values[0] = owner_query_ids(count);
+		count = run_owner_query(&lapse_query, values, NULL, false);
+		barber_ids = MemoryContextAlloc(caller, Max(count, 1) *
+										sizeof(int64));
+	}
 	for (int i = 0; i < count; i++)
 	{
 		MemoryContext spi = MemoryContextSwitchTo(caller);
 
 		barber_ids[i] = entry_value(i, 1);
-		spans_add(&freed, entry_value(i, 2), entry_value(i, 3));
+		spans_add(freed, entry_value(i, 2), entry_value(i, 3));
 		MemoryContextSwitchTo(spi);
 	}
 	SPI_finish();
-	for (int i = 0; i < count; i++)
-		serve_freed(barber_ids[i], &(SpanList) {&freed.spans[i], 1, 1});
+	return barber_ids;
 }
 
 /*
- * Gives time that this transaction has freed to those who wait for it.
+ * Gives time that this transaction has freed to those who wait for it, what
+ * lapsed before it first.
  */
 void
 serve_waitlist(int64 shop_id, int64 barber_id, const SpanList *freed)
 {
+	SpanList	lapsed = {0};
+	int64	   *barber_ids;
+	int			in_vain = 0;
+
 	if (!anybody_waits(shop_id))
 		return;
-	lapse_offers(shop_id);
-	serve_freed(barber_id, freed);
+	barber_ids = lapse_offers(shop_id, &lapsed);
+	for (int i = 0; i < lapsed.count; i++)
+		serve_freed(barber_ids[i], &(SpanList) {&lapsed.spans[i], 1, 1},
+					&in_vain);
+	in_vain = 0;
+	serve_freed(barber_id, freed, &in_vain);
 }
 
 static OwnerQuery deadline_query = {
@@ -770,4 +1041,51 @@ offer_deadline(int64 appointment_id, bool read_only)
 							 &isnull);
 	SPI_finish();
 	return isnull ? DT_NOEND : DatumGetTimestampTz(deadline);
+}
+
+static OwnerQuery accept_query = {
+	.sql = "UPDATE booking.waitlist SET offer_ends_at = NULL"
+	" WHERE appointment_id = $1 AND status = 'served'"
+	" AND offer_ends_at IS NOT NULL",
+	.nargs = 1,
+	.argtypes = {INT8OID}
+};
+
+/*
+ * Ends an offer that its customer has taken, while the shop has yet to confirm:
+ * from now on only the appointment says until when it occupies its time.
+ */
+void
+close_offer(int64 appointment_id)
+{
+	Datum		values[] = {Int64GetDatum(appointment_id)};
+
+	SPI_connect();
+	run_owner_query(&accept_query, values, NULL, false);
+	SPI_finish();
+}
+
+static OwnerQuery offer_query = {
+	.sql = "SELECT FROM booking.waitlist"
+	" WHERE appointment_id = $1 AND status = 'served' LIMIT 1",
+	.by_index = true,
+	.nargs = 1,
+	.argtypes = {INT8OID}
+};
+
+/*
+ * Whether an appointment, which the caller has locked, is or was an offer.
+ */
+bool
+was_offered(int64 appointment_id)
+{
+	Datum		values[] = {Int64GetDatum(appointment_id)};
+	bool		result;
+
+	SPI_connect();
+	PushActiveSnapshot(GetLatestSnapshot());
+	result = run_owner_query(&offer_query, values, NULL, true) > 0;
+	PopActiveSnapshot();
+	SPI_finish();
+	return result;
 }
