@@ -625,6 +625,7 @@ CREATE FUNCTION hold_slot(barber_id bigint, service_id bigint, user_id bigint, s
 AS 'MODULE_PATHNAME', 'booking_hold_slot' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION hold_slot(bigint, bigint, bigint, timestamptz, interval, text, text[]) IS
 'book_slot that holds the slot as pending until confirm_appointment, at most for hold_for (default: the shop''s hold_minutes; more than 0, at most 7 days), and at most until it begins.
+hold_for beyond the shop''s hold_minutes is staff''s: anybody else''s hold is cut to those minutes, without an error.
 From hold_expires_at on it occupies nothing; nothing has to run for that. Errors as book_slot.';
 
 CREATE FUNCTION book_visit(user_id bigint, items visit_item[], idempotency_key text DEFAULT NULL,

@@ -213,6 +213,17 @@ require_shop_view(int64 shop_id)
 /* ---- the shop's word ---- */
 
 /*
+ * Whether the caller is staff, and does not act for a customer just now.
+ */
+bool
+speaks_for_shop(void)
+{
+	int64		user_id;
+
+	return !booking_user_id(&user_id) && is_staff();
+}
+
+/*
  * Refuses to do what no customer may, while the caller acts for one.
  */
 void

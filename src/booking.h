@@ -1059,6 +1059,7 @@ extern void require_own_booking(bool is_walk_in, int64 user_id,
 								int64 service_id);
 extern void require_shop_view(int64 shop_id);
 extern void require_no_customer(const char *what);
+extern bool speaks_for_shop(void);
 extern void require_staff(const char *what);
 extern void require_mover(void);
 
@@ -1077,6 +1078,7 @@ typedef struct Request
 	int			overrides;
 	bool		is_hold;
 	int64		hold_us;		/* -1: the shop's hold_minutes */
+	bool		hold_is_bound;	/* to those minutes at most */
 	int64		visit_id;		/* of the visit it belongs to; or 0 */
 	int64		id;				/* for the appointment; 0: a new one */
 	int64		series_id;		/* or 0; -1: its own id */

@@ -179,28 +179,47 @@ breaks_limits(Relation appointments, const Limits *limits)
 /* ---- the rows ---- */
 
 /*
- * Until when a request occupies its time: a hold for as long as was asked,
- * what waits for the shop's word for as long as the shop wants; DT_NOEND: for
- * good.  Neither outlasts its start, unless that is not to come: a request for
- * now takes staff who override the notice, and staff may hold what began.
+ * When what is pending for so long from now on, and begins then, runs out: at
+ * its start at the latest, unless that is not to come.  A request for now takes
+ * staff who override the notice, and staff may hold what began.
+ */
+static TimestampTz
+end_of_wait(int64 wait_us, TimestampTz starts_at)
+{
+	TimestampTz now = booking_now();
+
+	return starts_at <= now ? now + wait_us : Min(now + wait_us, starts_at);
+}
+
+/*
+ * How long a hold is kept: as long as was asked, or as the shop has it.
+ */
+static int64
+hold_length(const Request *request, const Shop *shop)
+{
+	int64		shops_us = shop->hold_minutes * USECS_PER_MINUTE;
+
+	if (request->hold_us < 0 ||
+		(request->hold_is_bound && request->hold_us > shops_us))
+		return shops_us;
+	return request->hold_us;
+}
+
+/*
+ * Until when a new row occupies its time; DT_NOEND: for good.
  */
 static TimestampTz
 draft_expiry(const Request *request, const Offer *offer)
 {
 	const Shop *shop = offer->barber->shop;
-	TimestampTz now = booking_now();
-	TimestampTz expires_at;
 
 	if (request->is_hold)
-		expires_at = now + (request->hold_us >= 0 ? request->hold_us :
-							shop->hold_minutes * USECS_PER_MINUTE);
-	else if (offer->service->requires_confirmation &&
-			 shop->answer_within_minutes > 0)
-		expires_at = now + shop->answer_within_minutes * USECS_PER_MINUTE;
-	else
+		return end_of_wait(hold_length(request, shop), request->starts_at);
+	if (!offer->service->requires_confirmation ||
+		shop->answer_within_minutes == 0)
 		return DT_NOEND;
-	return request->starts_at <= now ? expires_at :
-		Min(expires_at, request->starts_at);
+	return end_of_wait(shop->answer_within_minutes * USECS_PER_MINUTE,
+					   request->starts_at);
 }
 
 static void
