@@ -689,7 +689,8 @@ COMMENT ON FUNCTION reschedule_appointment(bigint, timestamptz, bigint, bigint, 
 'Moves a pending or confirmed appointment, to another barber or service too; the row stays the same, and its own old time is never in its way.
 available_slots(..., for_appointment_id) shows what it could move to. With the same barber and service it keeps its price, length, buffers and parts, whatever the service has by now. Another barber''s price is his own, and so is the length, unless the appointment has one of its own; another service has its own price and length.
 whole_visit: the other appointments of its visit that are pending or confirmed (and the caller''s) move by the same distance, all or nothing, each with its own barber and time; those that begin later than its first need not be on the grid. barber_id, service_id and version concern the named one alone; with its start unchanged it changes alone. The result is its row; the others are those with its visit_id.
-A hold ends at its new start at the latest. Like a cancellation a move is bound by the shop''s cancellation window (SL007), unless overrides has window.
+A hold ends at its new start at the latest. A confirmed appointment becomes pending again, as book_slot would book it, where it goes to a service that requires confirmation, whoever moves it; and where it stays with such a service but gets another time or barber, unless staff move it. The others of its visit likewise, each for itself.
+Like a cancellation a move is bound by the shop''s cancellation window (SL007), unless overrides has window.
 Errors as book_slot, but SL014 only in another shop; SL008 hold_expired; SL009 invalid_transition; SL011 version_conflict; 22004 NULL whole_visit.';
 
 CREATE FUNCTION check_in(appointment_id bigint, version int DEFAULT NULL) RETURNS appointment

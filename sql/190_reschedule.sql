@@ -277,7 +277,7 @@ SELECT regexp_replace(e, '(appointment) [0-9]+', '\1 N') AS error FROM test.erro
 SELECT reason FROM booking.check_slot(19001, 19004, '2026-03-03 13:00Z');
 SET booking.now = '2026-03-02 08:00Z';
 ROLLBACK TO s;
--- What waits for the shop's confirmation goes on waiting; what was confirmed is so wherever it moves.
+-- What waits for the shop's confirmation goes on waiting; what was confirmed waits for it where the new service requires it (198_confirmation.sql).
 SELECT id AS waits FROM booking.book_slot(19001, 19006, 19001, '2026-03-03 11:00Z') \gset
 SELECT status, hold_expires_at FROM booking.reschedule_appointment(:waits, '2026-03-03 12:00Z');
 SELECT status, hold_expires_at FROM booking.reschedule_appointment(:waits, '2026-03-03 12:00Z', service_id => 19001);

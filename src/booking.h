@@ -1180,6 +1180,7 @@ typedef enum Decision
 } Decision;
 
 extern bool check_user(int64 user_id, Refusal *refusal);
+extern TimestampTz request_deadline(const Shop *shop, TimestampTz starts_at);
 extern void limits_for(const Offer *offer, const Request *request,
 					   Limits *limits);
 extern bool breaks_limits(Relation appointments, const Limits *limits);
@@ -1241,6 +1242,7 @@ typedef struct MoveItem
 	int64		offset_us;		/* of its start from the named one's */
 	bool		is_continuation;	/* begins later than the visit: no grid */
 	Offer		offer;			/* there, with the time that it takes */
+	bool		becomes_request;	/* the shop has to confirm it again */
 	int			overrides_used;
 } MoveItem;
 
@@ -1266,6 +1268,7 @@ extern bool move_collides(const Move *move);
 extern int	move_others_of_day(const Move *move, const MoveItem *item,
 							   TimestampTz starts_at);
 extern int	move_need(const Move *move, const MoveItem *item);
+extern bool move_makes_request(const MoveItem *item, bool keeps_start);
 
 /* ---- available_moves.c: where an appointment fits ---- */
 

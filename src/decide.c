@@ -206,6 +206,17 @@ hold_length(const Request *request, const Shop *shop)
 }
 
 /*
+ * Until when the shop may answer a request that begins then; DT_NOEND: for
+ * good.
+ */
+TimestampTz
+request_deadline(const Shop *shop, TimestampTz starts_at)
+{
+	return shop->answer_within_minutes == 0 ? DT_NOEND :
+		end_of_wait(shop->answer_within_minutes * USECS_PER_MINUTE, starts_at);
+}
+
+/*
  * Until when a new row occupies its time; DT_NOEND: for good.
  */
 static TimestampTz
@@ -215,11 +226,8 @@ draft_expiry(const Request *request, const Offer *offer)
 
 	if (request->is_hold)
 		return end_of_wait(hold_length(request, shop), request->starts_at);
-	if (!offer->service->requires_confirmation ||
-		shop->answer_within_minutes == 0)
-		return DT_NOEND;
-	return end_of_wait(shop->answer_within_minutes * USECS_PER_MINUTE,
-					   request->starts_at);
+	return offer->service->requires_confirmation ?
+		request_deadline(shop, request->starts_at) : DT_NOEND;
 }
 
 static void

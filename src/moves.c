@@ -385,6 +385,32 @@ move_find_offer(Schedule *schedule, MoveItem *item, Refusal *refusal)
 	return true;
 }
 
+/* ---- the shop's word ---- */
+
+static bool
+is_pending(const Booked *booked)
+{
+	return strcmp(booked->status, "pending") == 0;
+}
+
+/*
+ * Whether the shop has to confirm an item again: it goes to a service that
+ * requires it, or, moved by anybody but staff, stays with one and gets another
+ * time or barber.
+ */
+bool
+move_makes_request(const MoveItem *item, bool keeps_start)
+{
+	const Booked *booked = &item->booked;
+
+	if (is_pending(booked) || !item->offer.service->requires_confirmation)
+		return false;
+	if (item->service_id != booked->service_id)
+		return true;
+	return (!keeps_start || item->barber_id != booked->barber_id) &&
+		!speaks_for_shop();
+}
+
 /* ---- the items among themselves ---- */
 
 /*
