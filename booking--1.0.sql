@@ -179,6 +179,7 @@ CREATE TABLE booking.shops (
 	waitlist_hold_minutes int NOT NULL DEFAULT 60 CHECK (waitlist_hold_minutes BETWEEN 1 AND 10080),
 	waitlist_grace_minutes int NOT NULL DEFAULT 5 CHECK (waitlist_grace_minutes BETWEEN 0 AND 1440),
 	max_active_per_user int CHECK (max_active_per_user > 0),
+	max_pending_per_user int DEFAULT 10 CHECK (max_pending_per_user > 0),
 	answer_within_minutes int CHECK (answer_within_minutes BETWEEN 1 AND 525600),
 	prevent_user_overlap boolean NOT NULL DEFAULT false,
 	assignment text NOT NULL DEFAULT 'least_booked' CHECK (assignment IN ('least_booked', 'round_robin', 'priority')),
@@ -610,7 +611,7 @@ barber_id NULL: whoever is free, in the order of the shop''s assignment. user_id
 idempotency_key: the same key with the same request returns the first appointment again, also when both run at once. A key is the customer''s at that shop: another customer or shop may use the same one.
 Once the key''s appointment was cancelled it is SL010, once its hold ran out SL008: neither is a booking.
 overrides: rules that staff, and nobody else, may break: hours, notice, grid, horizon, limits, window; never the overlap. Those that were broken are kept on the row.
-A service that requires confirmation is booked as pending, for the shop''s answer_within_minutes if that is set, at most until it begins. One with steps is stored as a visit, a row for each step, of which the first is returned.
+A service that requires confirmation is booked as pending, for the shop''s answer_within_minutes if that is set, at most until it begins. Of pending appointments, holds and offers too, a customer has at most the shop''s max_pending_per_user (SL006). One with steps is stored as a visit, a row for each step, of which the first is returned.
 It succeeds exactly when the slot is in available_slots and no limit of the customer''s is reached; it waits only for a transaction that is booking or freeing an overlapping time, or the last place under a limit, at every isolation level.
 Errors: 23P01 slot_taken, SL001 outside_hours, SL002 notice_too_short, SL003 too_far_ahead, SL004 off_grid, SL005 not_offered, SL006 limit_reached, SL008 hold_expired (the key''s), SL010 idempotency_conflict, SL012 user_overlap, SL014 not_welcome, P0002 not_found, 22004, 22023; 42501 another''s user_id, or overrides, where that is not the caller''s to ask for; 23503 when the barber, service or user is deleted at the same moment.';
 
@@ -625,7 +626,7 @@ CREATE FUNCTION hold_slot(barber_id bigint, service_id bigint, user_id bigint, s
 AS 'MODULE_PATHNAME', 'booking_hold_slot' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION hold_slot(bigint, bigint, bigint, timestamptz, interval, text, text[]) IS
 'book_slot that holds the slot as pending until confirm_appointment, at most for hold_for (default: the shop''s hold_minutes; more than 0, at most 7 days), and at most until it begins.
-hold_for beyond the shop''s hold_minutes is staff''s: anybody else''s hold is cut to those minutes, without an error.
+hold_for beyond the shop''s hold_minutes is staff''s: anybody else''s hold is cut to those minutes, without an error. A customer has at most the shop''s max_pending_per_user holds and other pending appointments (SL006).
 From hold_expires_at on it occupies nothing; nothing has to run for that. Errors as book_slot.';
 
 CREATE FUNCTION book_visit(user_id bigint, items visit_item[], idempotency_key text DEFAULT NULL,
@@ -1080,7 +1081,7 @@ WITH live AS NOT MATERIALIZED (
 	AND (deep OR ends_at > at) AND starts_at < ends_at
 	AND (overrides @> ARRAY['limits']) IS NOT TRUE
 ), place AS NOT MATERIALIZED (
-	SELECT b.id AS barber_id, b.max_per_day, s.id AS shop_id, s.max_active_per_user, s.prevent_user_overlap, s.time_zone
+	SELECT b.id AS barber_id, b.max_per_day, s.id AS shop_id, s.max_active_per_user, s.max_pending_per_user, s.prevent_user_overlap, s.time_zone
 	FROM booking.barbers b JOIN booking.shops s ON s.id = b.shop_id
 ), busy_day AS MATERIALIZED (	-- zone: what AT TIME ZONE does not take for an abbreviation, without summer time
 	SELECT barber_id, max_per_day, CASE lower(time_zone)
@@ -1129,6 +1130,16 @@ FROM (
 ) a
 WHERE n > max_active_per_user
 UNION ALL
+SELECT 'over_pending_limit', 'appointments', id, format('Pending appointment %s of user %s at shop %s, which allows %s.',
+	n, user_id, shop_id, max_pending_per_user)
+FROM (
+	SELECT l.id, l.user_id, shop_id, max_pending_per_user,
+		row_number() OVER (PARTITION BY shop_id, l.user_id ORDER BY l.id) AS n
+	FROM live l JOIN place USING (barber_id)
+	WHERE max_pending_per_user > 0 AND l.status = 'pending' AND l.ends_at > at AND l.part_of IS NULL AND l.user_id IS NOT NULL
+) a
+WHERE n > max_pending_per_user
+UNION ALL
 SELECT 'over_day_limit', 'appointments', id, format('Appointment %s on %s of barber %s, who takes %s a day.',
 	n, day, barber_id, max_per_day)
 FROM (
@@ -1155,7 +1166,7 @@ WHERE starts_at < taken_until
 GROUP BY id, user_id
 $$;
 COMMENT ON FUNCTION find_limit_faults(boolean, timestamptz) IS
-'Appointments, as of "at", beyond max_active_per_user, beyond max_per_day, or at a time at which the customer has another one though the shop prevents that. Those that staff booked with an override of limits do not count.
+'Appointments, as of "at", beyond max_active_per_user or max_pending_per_user, beyond max_per_day, or at a time at which the customer has another one though the shop prevents that. Those that staff booked with an override of limits do not count.
 Not deep: of appointments that are not over, and of days that are not.';
 
 CREATE FUNCTION find_index_faults()
@@ -1233,7 +1244,7 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION verify(boolean) IS
 'Everything that is broken in the tables; no row: nothing is. For use after an incident: triggers were off, rows came from elsewhere, an index was damaged.
 deep false: appointments and days that are not over, and all other tables but the history; reads each a few times, in seconds for millions of rows. true: all rows, without trusting an index; sorts the appointments, in minutes for ten million. Takes no lock that a booking waits for.
-check_name: overlap, over_capacity (equal times of one service are seats), over_active_limit (max_active_per_user), over_day_limit (max_per_day), user_overlap (prevent_user_overlap), broken_rule (CHECK, NOT NULL), duplicate_key, orphan,
+check_name: overlap, over_capacity (equal times of one service are seats), over_active_limit (max_active_per_user), over_pending_limit (max_pending_per_user), over_day_limit (max_per_day), user_overlap (prevent_user_overlap), broken_rule (CHECK, NOT NULL), duplicate_key, orphan,
 part_differs, wrong_customer, two_offers, history_version, steps_and_capacity, unknown_time_zone; missing_, invalid_, altered_ or disabled_ index, trigger, constraint; index_differs (deep).
 Limits are those that are set now: what raw writers stored beyond them shows, and what was booked before a limit or a capacity was lowered. Appointments that staff booked with an override of limits do not count: the row says that it was meant.
 user_overlap is reported of a shop that prevents it; where the other appointment is at a shop that does not, only if that one was there first, as far as ids and times of change tell.

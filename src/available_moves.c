@@ -29,7 +29,8 @@
 static OwnerQuery customer_query = {
 	.sql = "SELECT a.id, coalesce(a.visit_id, 0), a.part_of IS NULL,"
 	" a.starts_at, a.ends_at, (SELECT b.shop_id FROM booking.barbers b"
-	" WHERE b.id OPERATOR(pg_catalog.=) a.barber_id)"
+	" WHERE b.id OPERATOR(pg_catalog.=) a.barber_id),"
+	" a.status OPERATOR(pg_catalog.=) 'pending'"
 	" FROM booking.appointments a WHERE a.user_id OPERATOR(pg_catalog.=) $1"
 	" AND a.status OPERATOR(pg_catalog.=)"
 	" ANY ('{pending,confirmed,checked_in}'::pg_catalog.text[])"
@@ -45,6 +46,7 @@ typedef struct Customer
 {
 	SpanList	elsewhere;		/* when he is, where that must not overlap */
 	int			active;			/* in the shop that the item shall be in */
+	int			pending;		/* of those */
 } Customer;
 
 static int64
@@ -76,7 +78,12 @@ count_row(int row, const MoveItem *item, MemoryContext caller,
 	if (DatumGetBool(SPI_getbinval(SPI_tuptable->vals[row],
 								   SPI_tuptable->tupdesc, 3, &isnull)) &&
 		ends_at > booking_now() && customer_value(row, 6) == shop->id)
+	{
 		customer->active++;
+		if (DatumGetBool(SPI_getbinval(SPI_tuptable->vals[row],
+									   SPI_tuptable->tupdesc, 7, &isnull)))
+			customer->pending++;
+	}
 	MemoryContextSwitchTo(spi);
 }
 
@@ -95,7 +102,8 @@ read_customer(const Move *move, const MoveItem *item, Customer *customer)
 
 	memset(customer, 0, sizeof(*customer));
 	if (item->booked.is_walk_in || (!shop->prevent_user_overlap &&
-									shop->max_active_per_user == 0))
+									shop->max_active_per_user == 0 &&
+									shop->max_pending_per_user == 0))
 		return;
 	SPI_connect();
 	count = run_owner_query(&customer_query, values, NULL, true);
@@ -123,6 +131,20 @@ has_allowance(const Move *move, const MoveItem *item,
 }
 
 /*
+ * Whether the shop allows the item's customer as many pending ones.
+ */
+static bool
+may_be_pending(const Move *move, const MoveItem *item,
+			   const Customer *customer, bool keeps_start)
+{
+	int			most = item->offer.barber->shop->max_pending_per_user;
+	int			need = most == 0 || item->booked.is_walk_in ? 0 :
+		move_pending_need(move, item, keeps_start);
+
+	return need == 0 || customer->pending + need <= most;
+}
+
+/*
  * Whether the customer has time for an item that begins then.
  */
 static bool
@@ -141,15 +163,25 @@ has_time(const MoveItem *item, const Customer *customer,
 
 /* ---- the appointment alone ---- */
 
+/*
+ * Drops the starts that the customer has no time for, or no pending one left.
+ */
 static void
-drop_if_customer_is_busy(const MoveItem *item, const Customer *customer,
-						 StartList *starts)
+drop_for_customer(const Move *move, const Customer *customer,
+				  StartList *starts)
 {
+	const MoveItem *item = move->named;
+	TimestampTz now_at = item->booked.starts_at;
+	bool		may_stay = may_be_pending(move, item, customer, true);
+	bool		may_leave = may_be_pending(move, item, customer, false);
 	int			kept = 0;
 
 	for (int i = 0; i < starts->count; i++)
 	{
-		if (has_time(item, customer, starts->starts[i].at))
+		TimestampTz at = starts->starts[i].at;
+
+		if ((at == now_at ? may_stay : may_leave) &&
+			has_time(item, customer, at))
 			starts->starts[kept++] = starts->starts[i];
 	}
 	starts->count = kept;
@@ -171,7 +203,7 @@ find_starts_alone(const Move *move, BusyReader *reader,
 	if (!has_allowance(move, item, &customer))
 		return;
 	offer_starts(&item->offer, reader, &moved, window, result);
-	drop_if_customer_is_busy(item, &customer, result);
+	drop_for_customer(move, &customer, result);
 }
 
 /*
@@ -205,6 +237,7 @@ find_same_start(const Move *visit, BusyReader *reader,
 	read_agenda(&item->offer, reader, &moved, &instant, &agenda);
 	count_days(&item->offer, &moved, at, at, &days);
 	if (has_allowance(&alone, item, &customer) &&
+		may_be_pending(&alone, item, &customer, true) &&
 		agenda_fits(&item->offer, &agenda, at) &&
 		days_left(&item->offer, &days, at) > 0 &&
 		has_time(item, &customer, at))
@@ -243,7 +276,8 @@ read_plan(const Move *move, MoveItem *item, BusyReader *reader,
 	plan->moved = (Moved) {item->booked.id, move->rows};
 	plan->companions = move_companions(move, item);
 	read_customer(move, item, &plan->customer);
-	if (!has_allowance(move, item, &plan->customer))
+	if (!has_allowance(move, item, &plan->customer) ||
+		!may_be_pending(move, item, &plan->customer, false))
 		return false;
 	read_agenda(&item->offer, reader, &plan->moved, &own, &plan->agenda);
 	count_days(&item->offer, &plan->moved, own.from, own.until, &plan->days);

@@ -496,6 +496,7 @@ typedef struct Shop
 	int			answer_within_minutes;	/* 0: without end */
 	int			waitlist_grace_minutes;
 	int			max_active_per_user;	/* 0: no limit */
+	int			max_pending_per_user;	/* 0: no limit */
 	bool		prevent_user_overlap;
 	Overrides	overrides;
 	SpanList	time_off;
@@ -884,6 +885,8 @@ typedef struct Limits
 	int64		user_id;
 	int			max_active;		/* per user; 0: no limit */
 	int			need;			/* appointments still to store, this one too */
+	int			max_pending;	/* per user; 0: no limit, or it is confirmed */
+	int			pending_need;	/* pending ones still to store, this one too */
 	bool		prevent_overlap;
 	Span		span;			/* when the user is there */
 	const Part *parts;			/* of the service, if it has steps */
@@ -1084,6 +1087,7 @@ typedef struct Request
 	int64		series_id;		/* or 0; -1: its own id */
 	const char *guest_name;		/* or NULL */
 	int			need;			/* appointments still to book, this one too */
+	int			pending_to_come;	/* pending ones to book after this one */
 	bool		is_continuation;	/* follows another item: no grid */
 	const int64 *follows;		/* barbers for whom it is one all the same */
 	int			follows_count;
@@ -1269,6 +1273,9 @@ extern int	move_others_of_day(const Move *move, const MoveItem *item,
 							   TimestampTz starts_at);
 extern int	move_need(const Move *move, const MoveItem *item);
 extern bool move_makes_request(const MoveItem *item, bool keeps_start);
+extern bool move_is_pending(const MoveItem *item, bool keeps_start);
+extern int	move_pending_need(const Move *move, const MoveItem *item,
+							  bool keeps_start);
 
 /* ---- available_moves.c: where an appointment fits ---- */
 

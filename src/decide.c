@@ -150,6 +150,9 @@ limits_for(const Offer *offer, const Request *request, Limits *limits)
 	limits->user_id = request->user_id;
 	limits->max_active = shop->max_active_per_user;
 	limits->need = request->need;
+	if (request->is_hold || offer->service->requires_confirmation)
+		limits->max_pending = shop->max_pending_per_user;
+	limits->pending_need = 1 + request->pending_to_come;
 	limits->prevent_overlap = shop->prevent_user_overlap;
 	limits->span.from = request->starts_at;
 	limits->span.until = request->starts_at + offer->rule.duration_us;

@@ -411,6 +411,15 @@ move_makes_request(const MoveItem *item, bool keeps_start)
 		!speaks_for_shop();
 }
 
+/*
+ * Whether an item is pending where it shall be.
+ */
+bool
+move_is_pending(const MoveItem *item, bool keeps_start)
+{
+	return is_pending(&item->booked) || move_makes_request(item, keeps_start);
+}
+
 /* ---- the items among themselves ---- */
 
 /*
@@ -543,6 +552,38 @@ move_need(const Move *move, const MoveItem *item)
 
 		if (other->offer.barber->shop->id == item->offer.barber->shop->id &&
 			!is_counted(other))
+			count++;
+	}
+	return count;
+}
+
+/*
+ * Whether the customer has it among the pending appointments of the shop that
+ * it shall be in.
+ */
+static bool
+is_counted_pending(const MoveItem *item)
+{
+	return is_pending(&item->booked) && is_counted(item);
+}
+
+/*
+ * How many pending appointments the move gives the item's customer in the shop
+ * that it shall be in; 0 if it adds none.
+ */
+int
+move_pending_need(const Move *move, const MoveItem *item, bool keeps_start)
+{
+	int			count = 0;
+
+	if (is_counted_pending(item) || !move_is_pending(item, keeps_start))
+		return 0;
+	for (int i = 0; i < move->count; i++)
+	{
+		const MoveItem *other = &move->items[i];
+
+		if (other->offer.barber->shop->id == item->offer.barber->shop->id &&
+			!is_counted_pending(other) && move_is_pending(other, keeps_start))
 			count++;
 	}
 	return count;

@@ -296,20 +296,29 @@ static void
 limits_of_item(const Moving *moving, MoveItem *item, Limits *limits)
 {
 	const Booked *booked = &item->booked;
+	bool		is_pending = move_is_pending(item, keeps_start(moving));
+	int			pending_need = move_pending_need(moving->move, item,
+												 keeps_start(moving));
 	Request		request = {
 		.is_walk_in = booked->is_walk_in,
 		.user_id = booked->user_id,
 		.starts_at = moving->starts_at + item->offset_us,
 		.visit_id = booked->visit_id,
-		.need = move_need(moving->move, item)
+		.is_hold = is_pending,
+		.need = move_need(moving->move, item),
+		.pending_to_come = pending_need - 1
 	};
 	Zone	   *zone = &limits->zone;
 	bool		had_limit;
 
 	limits_for(&item->offer, &request, limits);
+	if (!is_pending)
+		limits->max_pending = 0;
 	had_limit = limits_bind(limits);
 	if (request.need == 0)
 		limits->max_active = 0;
+	if (pending_need == 0)
+		limits->max_pending = 0;
 	if (booked->barber_id == limits->barber_id &&
 		zone_date(zone, booked->starts_at) ==
 		zone_date(zone, limits->span.from))
