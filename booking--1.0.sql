@@ -636,6 +636,7 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION book_visit(bigint, visit_item[], text, text[]) IS
 'Books up to 20 items at once, all or nothing, under one visit_id; returns an appointment for each, in the order of the items.
 An item that begins when another of the visit ends (with the same barber: once the buffers between them have passed) need not be on the grid.
+Where the shop prevents overlaps of a customer, two items at one time must be for different guests (SL012); a gap between a service''s steps is free for another item.
 No deadlock however the items are ordered: the call waits for others only while nothing of it is stored. Errors as book_slot.';
 
 CREATE FUNCTION book_series(barber_id bigint, service_id bigint, user_id bigint, first_starts_at timestamptz,
@@ -1071,7 +1072,7 @@ LANGUAGE sql STABLE ROWS 10
 SET search_path = pg_catalog, pg_temp
 SET enable_nestloop = off	-- never each row with each, whatever the statistics say
 AS $$
--- party: rows that may overlap each other.  bucket: two days, which no row is longer than.
+-- party: rows that may overlap each other, if they are of different guests.  bucket: two days, which no row is longer than.
 WITH live AS NOT MATERIALIZED (
 	SELECT *, coalesce(nullif(visit_id, 0), -coalesce(part_of, id)) AS party,
 		floor(date_part('epoch', starts_at) / 172800) AS bucket
@@ -1090,7 +1091,7 @@ WITH live AS NOT MATERIALIZED (
 	FROM place
 	WHERE max_per_day > 0 AND (lower(time_zone) IN (SELECT lower(z.name) FROM pg_timezone_names z)) IS TRUE
 ), prevented AS MATERIALIZED (
-	SELECT l.id, l.user_id, l.party, l.starts_at, l.ends_at, l.created_at, l.bucket
+	SELECT l.id, l.user_id, l.party, l.guest_name, coalesce(l.part_of, l.id) AS head, l.starts_at, l.ends_at, l.created_at, l.bucket
 	FROM live l JOIN place USING (barber_id)
 	WHERE prevent_user_overlap AND l.user_id IS NOT NULL
 ), crowded AS (	-- customers with two rows at a time, be it of one party: few
@@ -1119,6 +1120,17 @@ WITH live AS NOT MATERIALIZED (
 	JOIN (live l JOIN place USING (barber_id)) ON l.user_id = p.user_id AND l.bucket = p.near
 	WHERE prevent_user_overlap IS NOT TRUE AND l.starts_at < p.ends_at AND l.ends_at > p.starts_at
 	AND l.party <> p.party AND l.id < p.id AND l.updated_at <= p.created_at
+	UNION ALL
+	-- Within a visit one guest, or the customer, is at one place.  own_until: so long its own parts take, of which others may use the gaps.
+	SELECT id, user_id, starts_at, taken_until
+	FROM (
+		SELECT *, max(ends_at) OVER (PARTITION BY user_id, party, guest_name ORDER BY starts_at, id
+				ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS taken_until,
+			max(ends_at) OVER (PARTITION BY user_id, party, guest_name, head ORDER BY starts_at, id
+				ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS own_until
+		FROM begun
+	) b
+	WHERE own_until IS DISTINCT FROM taken_until
 )
 SELECT 'over_active_limit', 'appointments', id, format('Active appointment %s of user %s at shop %s, which allows %s.',
 	n, user_id, shop_id, max_active_per_user)

@@ -392,10 +392,12 @@ ROLLBACK TO s;
 -- Visits
 -- ---------------------------------------------------------------------------
 
--- An item of a visit can move by itself, and stays of the visit; its customer may be at the visit's other items at that time.
+-- An item of a visit can move by itself, and stays of the visit; to the time of another one if it is for somebody else.
 UPDATE booking.shops SET prevent_user_overlap = true WHERE id = 19001;
 INSERT INTO booking.appointments (id, barber_id, service_id, user_id, starts_at, ends_at, visit_id) VALUES
 	(19040, 19001, 19001, 19001, '2026-03-05 11:00Z', '2026-03-05 11:30Z', 19040), (19041, 19002, 19001, 19001, '2026-03-05 11:30Z', '2026-03-05 12:15Z', 19040);
+SELECT pg_temp.move('19041, ''2026-03-05 11:00Z'', whole_visit => false');
+UPDATE booking.appointments SET guest_name = 'Kid' WHERE id = 19041;
 SELECT id, starts_at, visit_id, version FROM booking.reschedule_appointment(19041, '2026-03-05 11:00Z', whole_visit => false);
 SELECT id, starts_at, visit_id, version FROM booking.reschedule_appointment(19040, '2026-03-05 13:00Z', service_id => 19004, whole_visit => false);
 SELECT id, starts_at, visit_id, version FROM booking.appointments WHERE visit_id = 19040 AND part_of IS NULL ORDER BY id;

@@ -27,10 +27,10 @@
 /* ---- the customer's other appointments ---- */
 
 static OwnerQuery customer_query = {
-	.sql = "SELECT a.id, coalesce(a.visit_id, 0), a.part_of IS NULL,"
+	.sql = "SELECT a.id, coalesce(a.visit_id, 0), coalesce(a.part_of, 0),"
 	" a.starts_at, a.ends_at, (SELECT b.shop_id FROM booking.barbers b"
 	" WHERE b.id OPERATOR(pg_catalog.=) a.barber_id),"
-	" a.status OPERATOR(pg_catalog.=) 'pending'"
+	" a.status OPERATOR(pg_catalog.=) 'pending', a.guest_name"
 	" FROM booking.appointments a WHERE a.user_id OPERATOR(pg_catalog.=) $1"
 	" AND a.status OPERATOR(pg_catalog.=)"
 	" ANY ('{pending,confirmed,checked_in}'::pg_catalog.text[])"
@@ -45,6 +45,7 @@ static OwnerQuery customer_query = {
 typedef struct Customer
 {
 	SpanList	elsewhere;		/* when he is, where that must not overlap */
+	SpanList	in_visit;		/* when the item's guest is, in its visit */
 	int			active;			/* in the shop that the item shall be in */
 	int			pending;		/* of those */
 } Customer;
@@ -60,24 +61,55 @@ customer_value(int row, int column)
 }
 
 /*
+ * Whether a row is for the guest that the item is for; NULL: the customer.
+ */
+static bool
+is_of_guest(int row, const MoveItem *item)
+{
+	const char *guest_name = item->booked.guest_name;
+	char	   *name = SPI_getvalue(SPI_tuptable->vals[row],
+									SPI_tuptable->tupdesc, 8);
+
+	return name == NULL || guest_name == NULL ? name == guest_name :
+		strcmp(name, guest_name) == 0;
+}
+
+/*
+ * Notes when the customer cannot be at the item.
+ */
+static void
+note_place(const Move *move, int row, const MoveItem *item,
+		   Customer *customer)
+{
+	int64		visit_id = customer_value(row, 2);
+	bool		is_of_visit = visit_id != 0 &&
+		visit_id == item->booked.visit_id;
+
+	if (!is_of_visit)
+		spans_add(&customer->elsewhere, customer_value(row, 4),
+				  customer_value(row, 5));
+	else if (is_of_guest(row, item) &&
+			 !id_is_listed(&move->rows, customer_value(row, 3)))
+		spans_add(&customer->in_visit, customer_value(row, 4),
+				  customer_value(row, 5));
+}
+
+/*
  * Counts a row of the customer's that does not move.
  */
 static void
-count_row(int row, const MoveItem *item, MemoryContext caller,
-		  Customer *customer)
+count_row(const Move *move, int row, const MoveItem *item,
+		  MemoryContext caller, Customer *customer)
 {
 	Shop	   *shop = item->offer.barber->shop;
-	int64		visit_id = customer_value(row, 2);
-	TimestampTz ends_at = customer_value(row, 5);
 	MemoryContext spi = MemoryContextSwitchTo(caller);
 	bool		isnull;
 
-	if (shop->prevent_user_overlap &&
-		(visit_id == 0 || visit_id != item->booked.visit_id))
-		spans_add(&customer->elsewhere, customer_value(row, 4), ends_at);
-	if (DatumGetBool(SPI_getbinval(SPI_tuptable->vals[row],
-								   SPI_tuptable->tupdesc, 3, &isnull)) &&
-		ends_at > booking_now() && customer_value(row, 6) == shop->id)
+	if (shop->prevent_user_overlap)
+		note_place(move, row, item, customer);
+	if (customer_value(row, 3) == 0 &&
+		customer_value(row, 5) > booking_now() &&
+		customer_value(row, 6) == shop->id)
 	{
 		customer->active++;
 		if (DatumGetBool(SPI_getbinval(SPI_tuptable->vals[row],
@@ -110,10 +142,11 @@ read_customer(const Move *move, const MoveItem *item, Customer *customer)
 	for (int i = 0; i < count; i++)
 	{
 		if (!id_is_listed(&move->rows, customer_value(i, 1)))
-			count_row(i, item, caller, customer);
+			count_row(move, i, item, caller, customer);
 	}
 	SPI_finish();
 	spans_normalize(&customer->elsewhere);
+	spans_normalize(&customer->in_visit);
 }
 
 /*
@@ -144,6 +177,17 @@ may_be_pending(const Move *move, const MoveItem *item,
 	return need == 0 || customer->pending + need <= most;
 }
 
+static bool
+is_free(const SpanList *busy, TimestampTz from, TimestampTz until)
+{
+	int			i;
+
+	if (busy->count == 0)
+		return true;
+	i = spans_first_ending_after(busy, from);
+	return i == busy->count || busy->spans[i].from >= until;
+}
+
 /*
  * Whether the customer has time for an item that begins then.
  */
@@ -151,14 +195,21 @@ static bool
 has_time(const MoveItem *item, const Customer *customer,
 		 TimestampTz starts_at)
 {
-	const SpanList *elsewhere = &customer->elsewhere;
-	int			i;
+	const SlotRule *rule = &item->offer.rule;
 
-	if (elsewhere->count == 0)
-		return true;
-	i = spans_first_ending_after(elsewhere, starts_at);
-	return i == elsewhere->count ||
-		elsewhere->spans[i].from >= starts_at + item->offer.rule.duration_us;
+	if (!is_free(&customer->elsewhere, starts_at,
+				 starts_at + rule->duration_us))
+		return false;
+	for (int i = 0; customer->in_visit.count > 0 &&
+		 i < rule_part_count(rule); i++)
+	{
+		Part		part;
+
+		rule_part(rule, i, starts_at, &part);
+		if (!is_free(&customer->in_visit, part.work.from, part.work.until))
+			return false;
+	}
+	return true;
 }
 
 /* ---- the appointment alone ---- */
@@ -366,6 +417,21 @@ find_starts_of_visit(const Move *move, BusyReader *reader,
 }
 
 /*
+ * Whether nobody would be in two places by the move itself.
+ */
+static bool
+separates_guests(const Move *move)
+{
+	for (int i = 0; i < move->count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (move_doubles_guest(move, &move->items[i]))
+			return false;
+	}
+	return true;
+}
+
+/*
  * Whether all that move with the named one have an offer; they have it where
  * they are.
  */
@@ -413,7 +479,7 @@ find_starts_of_move(Schedule *schedule, Move *move, Offer *offer,
 		return;
 	}
 	if (!move->others_stay && find_other_offers(schedule, move) &&
-		!move_collides(move))
+		!move_collides(move) && separates_guests(move))
 		find_starts_of_visit(move, reader, window, result);
 	find_same_start(move, reader, window, &same);
 	for (int i = 0; i < same.count; i++)

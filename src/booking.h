@@ -889,9 +889,10 @@ typedef struct Limits
 	int			pending_need;	/* pending ones still to store, this one too */
 	bool		prevent_overlap;
 	Span		span;			/* when the user is there */
-	const Part *parts;			/* of the service, if it has steps */
+	const Part *parts;			/* of the service */
 	int			part_count;
-	int64		visit_id;		/* whose rows may overlap; or 0 */
+	int64		visit_id;		/* whose other guests may overlap; or 0 */
+	const char *guest_name;		/* or NULL: the user */
 	IdList		own;			/* rows that do not count */
 	int64		barber_id;
 	int			max_per_day;	/* per barber; 0: no limit */
@@ -1276,6 +1277,7 @@ extern bool move_makes_request(const MoveItem *item, bool keeps_start);
 extern bool move_is_pending(const MoveItem *item, bool keeps_start);
 extern int	move_pending_need(const Move *move, const MoveItem *item,
 							  bool keeps_start);
+extern bool move_doubles_guest(const Move *move, const MoveItem *item);
 
 /* ---- available_moves.c: where an appointment fits ---- */
 

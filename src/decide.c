@@ -157,6 +157,7 @@ limits_for(const Offer *offer, const Request *request, Limits *limits)
 	limits->span.from = request->starts_at;
 	limits->span.until = request->starts_at + offer->rule.duration_us;
 	limits->visit_id = request->visit_id;
+	limits->guest_name = request->guest_name;
 	if (!limits_bind(limits) && offer->barber->max_per_day == 0)
 		return;
 	limits->known = palloc0(sizeof(KnownBarbers));

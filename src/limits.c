@@ -17,7 +17,8 @@
  * themselves, and only for those: a confirmed one asks for nothing more.
  *
  * A service with steps counts once, by its first part; its customer is busy in
- * every part, so each part asks for the overlap of the whole.
+ * every part, so each part asks for the overlap of the whole.  Within a visit
+ * only rows of the same guest (the customer is one) are in each other's way.
  *
  * A dirty count is not of one moment: of a transaction that cancels one
  * appointment and books another it may meet the first before its commit and
@@ -31,6 +32,7 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -101,6 +103,57 @@ is_of_visit(TupleTableSlot *row, int64 visit_id)
 }
 
 /*
+ * Whether the row is for that guest, or, NULL, for the customer.  A long name
+ * may be stored elsewhere; it is not fetched if its length is another.
+ */
+static bool
+is_of_guest(TupleTableSlot *row, const char *guest_name)
+{
+	bool		isnull = false;
+	Datum		value = appointment_value(row, APPT_GUEST_NAME, &isnull);
+	Size		length;
+
+	if (isnull || guest_name == NULL)
+		return isnull && guest_name == NULL;
+	length = strlen(guest_name);
+	return toast_raw_datum_size(value) - VARHDRSZ == length &&
+		memcmp(VARDATA_ANY(DatumGetTextPP(value)), guest_name, length) == 0;
+}
+
+static bool
+is_own_part(TupleTableSlot *row, const IdList *own)
+{
+	bool		isnull = false;
+	int64		head_id = DatumGetInt64(appointment_value(row, APPT_PART_OF,
+														  &isnull));
+
+	return !isnull && id_is_listed(own, head_id);
+}
+
+/*
+ * Whether the customer cannot be at a row of his and where the limits are asked
+ * for.  Within a visit guests do not count, and a gap between steps is free.
+ */
+static bool
+is_in_way(const Limits *limits, TupleTableSlot *slot, TimestampTz starts_at,
+		  TimestampTz ends_at)
+{
+	if (!is_of_visit(slot, limits->visit_id))
+		return starts_at < limits->span.until && ends_at > limits->span.from;
+	if (!is_of_guest(slot, limits->guest_name) ||
+		is_own_part(slot, &limits->own))
+		return false;
+	for (int i = 0; i < limits->part_count; i++)
+	{
+		const Span *work = &limits->parts[i].work;
+
+		if (starts_at < work->until && ends_at > work->from)
+			return true;
+	}
+	return false;
+}
+
+/*
  * Whether the limit of pending ones counts the row.
  */
 static bool
@@ -134,8 +187,7 @@ count_of_user(TupleTableSlot *slot, ProbeResult state, const Holder *holder,
 			tally_row(&count->pending, row.id, state, holder);
 	}
 	if (limits->prevent_overlap &&
-		row.starts_at < limits->span.until && ends_at > limits->span.from &&
-		!is_of_visit(slot, limits->visit_id))
+		is_in_way(limits, slot, row.starts_at, ends_at))
 		tally_row(&count->overlaps, row.id, state, holder);
 }
 

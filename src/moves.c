@@ -457,28 +457,71 @@ move_companions(const Move *move, const MoveItem *item)
 	return count;
 }
 
+static Span
+span_of_part(const MoveItem *item, int position, bool with_buffers)
+{
+	Part		part;
+
+	rule_part(&item->offer.rule, position, item->offset_us, &part);
+	return with_buffers ? part.busy : part.work;
+}
+
+/*
+ * Whether two items will have parts at one time.
+ */
+static bool
+share_time(const MoveItem *item, const MoveItem *other, bool with_buffers)
+{
+	for (int i = 0; i < rule_part_count(&item->offer.rule); i++)
+	{
+		Span		span = span_of_part(item, i, with_buffers);
+
+		for (int j = 0; j < rule_part_count(&other->offer.rule); j++)
+		{
+			Span		others = span_of_part(other, j, with_buffers);
+
+			if (span.from < others.until && others.from < span.until)
+				return true;
+		}
+	}
+	return false;
+}
+
 /*
  * Whether two items will be in each other's way, wherever they go.
  */
 static bool
 collide(const MoveItem *item, const MoveItem *other)
 {
-	if (item->barber_id != other->barber_id || share_group(item, other))
+	return item->barber_id == other->barber_id && !share_group(item, other) &&
+		share_time(item, other, true);
+}
+
+static bool
+is_same_guest(const Booked *booked, const Booked *other)
+{
+	if (booked->is_walk_in || other->is_walk_in ||
+		booked->user_id != other->user_id)
 		return false;
-	for (int i = 0; i < rule_part_count(&item->offer.rule); i++)
+	if (booked->guest_name == NULL || other->guest_name == NULL)
+		return booked->guest_name == other->guest_name;
+	return strcmp(booked->guest_name, other->guest_name) == 0;
+}
+
+/*
+ * Whether an item and one before it will have the same guest (the customer is
+ * one) at one time, though their shops prevent that.
+ */
+bool
+move_doubles_guest(const Move *move, const MoveItem *item)
+{
+	for (const MoveItem *other = move->items; other < item; other++)
 	{
-		Part		part;
-
-		rule_part(&item->offer.rule, i, item->offset_us, &part);
-		for (int j = 0; j < rule_part_count(&other->offer.rule); j++)
-		{
-			Part		others;
-
-			rule_part(&other->offer.rule, j, other->offset_us, &others);
-			if (part.busy.from < others.busy.until &&
-				others.busy.from < part.busy.until)
-				return true;
-		}
+		if (item->offer.barber->shop->prevent_user_overlap &&
+			other->offer.barber->shop->prevent_user_overlap &&
+			is_same_guest(&item->booked, &other->booked) &&
+			share_time(item, other, false))
+			return true;
 	}
 	return false;
 }

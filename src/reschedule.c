@@ -254,6 +254,32 @@ check_item(const Moving *moving, MoveItem *item)
 }
 
 /*
+ * Whether nobody would be in two places at one time by the move itself, unless
+ * staff want it so.
+ */
+static bool
+check_guests(const Moving *moving)
+{
+	Move	   *move = moving->move;
+
+	for (int i = 0; i < move->count; i++)
+	{
+		MoveItem   *item = &move->items[i];
+
+		CHECK_FOR_INTERRUPTS();
+		if (!move_doubles_guest(move, item))
+			continue;
+		if ((moving->overrides & OVERRIDE_LIMITS) == 0)
+			return refuse(moving->refusal, USER_OVERLAP, "User " INT64_FORMAT
+						  " would be in two places at %s.",
+						  item->booked.user_id,
+						  instant_text(moving->starts_at + item->offset_us));
+		item->overrides_used |= OVERRIDE_LIMITS;
+	}
+	return true;
+}
+
+/*
  * Finds the offers of all items, then asks the rules, of the named one first.
  */
 static bool
@@ -275,7 +301,7 @@ check_items(const Moving *moving)
 			 !check_item(moving, item)))
 			return false;
 	}
-	return true;
+	return check_guests(moving);
 }
 
 /*
@@ -304,6 +330,7 @@ limits_of_item(const Moving *moving, MoveItem *item, Limits *limits)
 		.user_id = booked->user_id,
 		.starts_at = moving->starts_at + item->offset_us,
 		.visit_id = booked->visit_id,
+		.guest_name = booked->guest_name,
 		.is_hold = is_pending,
 		.need = move_need(moving->move, item),
 		.pending_to_come = pending_need - 1
