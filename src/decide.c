@@ -184,8 +184,8 @@ breaks_limits(Relation appointments, const Limits *limits)
 
 /*
  * When what is pending for so long from now on, and begins then, runs out: at
- * its start at the latest, unless that is not to come.  A request for now takes
- * staff who override the notice, and staff may hold what began.
+ * its start at the latest, unless that is not to come.  A request for now
+ * takes staff who override the notice, and staff may hold what began.
  */
 static TimestampTz
 end_of_wait(int64 wait_us, TimestampTz starts_at)

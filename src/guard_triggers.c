@@ -42,8 +42,8 @@ static const int transitions[STATUS_COUNT] = {
 };
 
 /*
- * Whether one of our moves sends a confirmed appointment back to the shop, which
- * has to confirm it again.
+ * Whether one of our moves sends a confirmed appointment back to the shop,
+ * which has to confirm it again.
  */
 static bool
 is_sent_back(const OwnWrite *write, const Occupation *old,

@@ -13,8 +13,8 @@
  * calls that store many for one customer, the one that stored last has room
  * for all of its own: they do not wait in a circle.
  *
- * Pending appointments are counted besides for those that are stored as pending
- * themselves, and only for those: a confirmed one asks for nothing more.
+ * Pending appointments are counted besides for those that are stored as
+ * pending themselves, and for those alone: a confirmed one asks nothing more.
  *
  * A service with steps counts once, by its first part; its customer is busy in
  * every part, so each part asks for the overlap of the whole.  Within a visit
@@ -131,8 +131,8 @@ is_own_part(TupleTableSlot *row, const IdList *own)
 }
 
 /*
- * Whether the customer cannot be at a row of his and where the limits are asked
- * for.  Within a visit guests do not count, and a gap between steps is free.
+ * Whether the customer cannot be at a row of his and where the limits are
+ * asked for.  Within a visit other guests do not count, and a gap is free.
  */
 static bool
 is_in_way(const Limits *limits, TupleTableSlot *slot, TimestampTz starts_at,

@@ -9,7 +9,7 @@
  * it by itself, stays where it is, and is in the way like any other row.
  *
  * What the shop has confirmed of a service that requires it waits for its word
- * again when somebody else moves it, and so does whatever moves to such a service.
+ * again when somebody else moves it; so does whatever moves to such a service.
  *
  * The rest of its visit moves by the same distance, each appointment with its
  * own barber and time (moves.c).  All rows are looked at, then written, in the
