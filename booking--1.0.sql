@@ -198,6 +198,7 @@ CREATE TABLE booking.shops (
 	waitlist_hold_minutes int NOT NULL DEFAULT 60 CHECK (waitlist_hold_minutes BETWEEN 1 AND 10080),
 	waitlist_grace_minutes int NOT NULL DEFAULT 5 CHECK (waitlist_grace_minutes BETWEEN 0 AND 1440),
 	max_active_per_user int CHECK (max_active_per_user > 0),
+	max_pending_per_user int DEFAULT 10 CHECK (max_pending_per_user > 0),
 	max_waiting_per_user int DEFAULT 10 CHECK (max_waiting_per_user > 0),
 	answer_within_minutes int CHECK (answer_within_minutes BETWEEN 1 AND 525600),
 	prevent_user_overlap boolean NOT NULL DEFAULT false,
@@ -668,7 +669,7 @@ barber_id NULL: whoever is free, in the order of the shop''s assignment. user_id
 idempotency_key: the same key with the same request returns the first appointment again, also when both run at once. A key is the customer''s at that shop: another customer or shop may use the same one.
 Once the key''s appointment was cancelled it is SL010, once its hold ran out SL008: neither is a booking.
 overrides: rules that staff, and nobody else, may break: hours, notice, grid, horizon, limits, window; never the overlap. Those that were broken are kept on the row.
-A service that requires confirmation is booked as pending, for the shop''s answer_within_minutes if that is set, at most until it begins. One with steps is stored as a visit, a row for each step, of which the first is returned.
+A service that requires confirmation is booked as pending, for the shop''s answer_within_minutes if that is set, at most until it begins. Of pending appointments, holds and offers too, a customer has at most the shop''s max_pending_per_user (SL006). One with steps is stored as a visit, a row for each step, of which the first is returned.
 It succeeds exactly when the slot is in available_slots and no limit of the customer''s is reached; it waits only for a transaction that is booking or freeing an overlapping time, or the last place under a limit, at every isolation level.
 Errors: 23P01 slot_taken, SL001 outside_hours, SL002 notice_too_short, SL003 too_far_ahead, SL004 off_grid, SL005 not_offered, SL006 limit_reached, SL008 hold_expired (the key''s), SL010 idempotency_conflict, SL012 user_overlap, SL014 not_welcome, P0002 not_found, 22004, 22023; 42501 another''s user_id, or overrides, where that is not the caller''s to ask for; 23503 when the barber, service or user is deleted at the same moment.';
 
@@ -683,6 +684,7 @@ CREATE FUNCTION hold_slot(barber_id bigint, service_id bigint, user_id bigint, s
 AS 'MODULE_PATHNAME', 'booking_hold_slot' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION hold_slot(bigint, bigint, bigint, timestamptz, interval, text, text[]) IS
 'book_slot that holds the slot as pending until confirm_appointment, at most for hold_for (default: the shop''s hold_minutes; more than 0, at most 7 days), and at most until it begins.
+hold_for beyond the shop''s hold_minutes is staff''s: anybody else''s hold is cut to those minutes, without an error. A customer has at most the shop''s max_pending_per_user holds and other pending appointments (SL006).
 From hold_expires_at on it occupies nothing; nothing has to run for that. Errors as book_slot.';
 
 CREATE FUNCTION book_visit(user_id bigint, items visit_item[], idempotency_key text DEFAULT NULL,
@@ -692,6 +694,7 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION book_visit(bigint, visit_item[], text, text[]) IS
 'Books up to 20 items at once, all or nothing, under one visit_id; returns an appointment for each, in the order of the items.
 An item that begins when another of the visit ends (with the same barber: once the buffers between them have passed) need not be on the grid.
+Where the shop prevents overlaps of a customer, two items at one time must be for different guests (SL012); a gap between a service''s steps is free for another item.
 No deadlock however the items are ordered: the call waits for others only while nothing of it is stored. Errors as book_slot.';
 
 CREATE FUNCTION book_series(barber_id bigint, service_id bigint, user_id bigint, first_starts_at timestamptz,
@@ -746,7 +749,8 @@ COMMENT ON FUNCTION reschedule_appointment(bigint, timestamptz, bigint, bigint, 
 'Moves a pending or confirmed appointment, to another barber or service too; the row stays the same, and its own old time is never in its way.
 available_slots(..., for_appointment_id) shows what it could move to. With the same barber and service it keeps its price, length, buffers and parts, whatever the service has by now. Another barber''s price is his own, and so is the length, unless the appointment has one of its own; another service has its own price and length.
 whole_visit: the other appointments of its visit that are pending or confirmed (and the caller''s) move by the same distance, all or nothing, each with its own barber and time; those that begin later than its first need not be on the grid. barber_id, service_id and version concern the named one alone; with its start unchanged it changes alone. The result is its row; the others are those with its visit_id.
-A hold ends at its new start at the latest. Like a cancellation a move is bound by the shop''s cancellation window (SL007), unless overrides has window.
+A hold ends at its new start at the latest. A confirmed appointment becomes pending again, as book_slot would book it, where it goes to a service that requires confirmation, whoever moves it; and where it stays with such a service but gets another time or barber, unless staff move it. The others of its visit likewise, each for itself.
+Like a cancellation a move is bound by the shop''s cancellation window (SL007), unless overrides has window.
 Errors as book_slot, but SL014 only in another shop; SL008 hold_expired; SL009 invalid_transition; SL011 version_conflict; 22004 NULL whole_visit.';
 
 CREATE FUNCTION check_in(appointment_id bigint, version int DEFAULT NULL) RETURNS appointment
@@ -1295,7 +1299,7 @@ LANGUAGE sql STABLE ROWS 10
 SET search_path = pg_catalog, pg_temp
 SET enable_nestloop = off	-- never each row with each, whatever the statistics say
 AS $$
--- party: rows that may overlap each other.  bucket: two days, which no row is longer than.
+-- party: rows that may overlap each other, if they are of different guests.  bucket: two days, which no row is longer than.
 WITH live AS NOT MATERIALIZED (
 	SELECT *, coalesce(nullif(visit_id, 0), -coalesce(part_of, id)) AS party,
 		floor(date_part('epoch', starts_at) / 172800) AS bucket
@@ -1305,7 +1309,7 @@ WITH live AS NOT MATERIALIZED (
 	AND (deep OR ends_at > at) AND starts_at < ends_at
 	AND (overrides @> ARRAY['limits']) IS NOT TRUE
 ), place AS NOT MATERIALIZED (
-	SELECT b.id AS barber_id, b.max_per_day, s.id AS shop_id, s.max_active_per_user, s.prevent_user_overlap, s.time_zone
+	SELECT b.id AS barber_id, b.max_per_day, s.id AS shop_id, s.max_active_per_user, s.max_pending_per_user, s.prevent_user_overlap, s.time_zone
 	FROM booking.barbers b JOIN booking.shops s ON s.id = b.shop_id
 ), busy_day AS MATERIALIZED (	-- zone: what AT TIME ZONE does not take for an abbreviation, without summer time
 	SELECT barber_id, max_per_day, CASE lower(time_zone)
@@ -1314,7 +1318,7 @@ WITH live AS NOT MATERIALIZED (
 	FROM place
 	WHERE max_per_day > 0 AND (lower(time_zone) IN (SELECT lower(z.name) FROM pg_timezone_names z)) IS TRUE
 ), prevented AS MATERIALIZED (
-	SELECT l.id, l.user_id, l.party, l.starts_at, l.ends_at, l.created_at, l.bucket
+	SELECT l.id, l.user_id, l.party, l.guest_name, coalesce(l.part_of, l.id) AS head, l.starts_at, l.ends_at, l.created_at, l.bucket
 	FROM live l JOIN place USING (barber_id)
 	WHERE prevent_user_overlap AND l.user_id IS NOT NULL
 ), crowded AS (	-- customers with two rows at a time, be it of one party: few
@@ -1343,6 +1347,17 @@ WITH live AS NOT MATERIALIZED (
 	JOIN (live l JOIN place USING (barber_id)) ON l.user_id = p.user_id AND l.bucket = p.near
 	WHERE prevent_user_overlap IS NOT TRUE AND l.starts_at < p.ends_at AND l.ends_at > p.starts_at
 	AND l.party <> p.party AND l.id < p.id AND l.updated_at <= p.created_at
+	UNION ALL
+	-- Within a visit one guest, or the customer, is at one place.  own_until: so long its own parts take, of which others may use the gaps.
+	SELECT id, user_id, starts_at, taken_until
+	FROM (
+		SELECT *, max(ends_at) OVER (PARTITION BY user_id, party, guest_name ORDER BY starts_at, id
+				ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS taken_until,
+			max(ends_at) OVER (PARTITION BY user_id, party, guest_name, head ORDER BY starts_at, id
+				ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS own_until
+		FROM begun
+	) b
+	WHERE own_until IS DISTINCT FROM taken_until
 )
 SELECT 'over_active_limit', 'appointments', id, format('Active appointment %s of user %s at shop %s, which allows %s.',
 	n, user_id, shop_id, max_active_per_user)
@@ -1353,6 +1368,16 @@ FROM (
 	WHERE max_active_per_user > 0 AND l.ends_at > at AND l.part_of IS NULL AND l.user_id IS NOT NULL
 ) a
 WHERE n > max_active_per_user
+UNION ALL
+SELECT 'over_pending_limit', 'appointments', id, format('Pending appointment %s of user %s at shop %s, which allows %s.',
+	n, user_id, shop_id, max_pending_per_user)
+FROM (
+	SELECT l.id, l.user_id, shop_id, max_pending_per_user,
+		row_number() OVER (PARTITION BY shop_id, l.user_id ORDER BY l.id) AS n
+	FROM live l JOIN place USING (barber_id)
+	WHERE max_pending_per_user > 0 AND l.status = 'pending' AND l.ends_at > at AND l.part_of IS NULL AND l.user_id IS NOT NULL
+) a
+WHERE n > max_pending_per_user
 UNION ALL
 SELECT 'over_day_limit', 'appointments', id, format('Appointment %s on %s of barber %s, who takes %s a day.',
 	n, day, barber_id, max_per_day)
@@ -1380,7 +1405,7 @@ WHERE starts_at < taken_until
 GROUP BY id, user_id
 $$;
 COMMENT ON FUNCTION find_limit_faults(boolean, timestamptz) IS
-'Appointments, as of "at", beyond max_active_per_user, beyond max_per_day, or at a time at which the customer has another one though the shop prevents that. Those that staff booked with an override of limits do not count.
+'Appointments, as of "at", beyond max_active_per_user or max_pending_per_user, beyond max_per_day, or at a time at which the customer has another one though the shop prevents that. Those that staff booked with an override of limits do not count.
 Not deep: of appointments that are not over, and of days that are not.';
 
 CREATE FUNCTION find_index_faults()
@@ -1473,7 +1498,7 @@ SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION verify(boolean) IS
 'Everything that is broken in the tables; no row: nothing is. For use after an incident: triggers were off, rows came from elsewhere, an index was damaged.
 deep false: appointments and days that are not over, and all other tables but the history; reads each a few times, in seconds for millions of rows. true: all rows, without trusting an index; sorts the appointments, in minutes for ten million. Takes no lock that a booking waits for.
-check_name: overlap, over_capacity (equal times of one service are seats), over_active_limit (max_active_per_user), over_day_limit (max_per_day), user_overlap (prevent_user_overlap), broken_rule (CHECK, NOT NULL), duplicate_key, orphan,
+check_name: overlap, over_capacity (equal times of one service are seats), over_active_limit (max_active_per_user), over_pending_limit (max_pending_per_user), over_day_limit (max_per_day), user_overlap (prevent_user_overlap), broken_rule (CHECK, NOT NULL), duplicate_key, orphan,
 part_differs, wrong_customer, two_offers, history_version, steps_and_capacity, unknown_time_zone; missing_, invalid_, altered_ or disabled_ index, trigger, constraint; index_differs (deep).
 Limits are those that are set now: what raw writers stored beyond them shows, and what was booked before a limit or a capacity was lowered. Appointments that staff booked with an override of limits do not count: the row says that it was meant.
 user_overlap is reported of a shop that prevents it; where the other appointment is at a shop that does not, only if that one was there first, as far as ids and times of change tell.

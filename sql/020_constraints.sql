@@ -19,7 +19,7 @@ INSERT INTO booking.users (id, email) VALUES (2001, 'Ann@example.org');
 
 -- The defaults are the design's.
 SELECT time_zone, currency, slot_interval_minutes AS step, slot_anchor AS anchor, min_notice_minutes AS notice,
-	max_advance_days AS days, hold_minutes AS hold, cancellation_window_minutes AS cancel, max_active_per_user AS per_user,
+	max_advance_days AS days, hold_minutes AS hold, cancellation_window_minutes AS cancel, max_active_per_user AS per_user, max_pending_per_user AS pending,
 	assignment, is_active
 FROM booking.shops WHERE id = 2001;
 SELECT priority, max_per_day, is_active FROM booking.barbers WHERE id = 2001;
@@ -61,6 +61,7 @@ FROM (VALUES
 	('(name, waitlist_hold_minutes) VALUES (''x'', 10081)'),
 	('(name, waitlist_hold_minutes) VALUES (''x'', NULL)'),
 	('(name, max_active_per_user) VALUES (''x'', 0)'),
+	('(name, max_pending_per_user) VALUES (''x'', 0)'),
 	('(name, prevent_user_overlap) VALUES (''x'', NULL)'),
 	('(name, assignment) VALUES (''x'', ''random'')'),
 	('(name, assignment) VALUES (''x'', NULL)'),

@@ -77,6 +77,24 @@ SELECT v.n, v.hold_for, test.brief(format('SELECT booking.hold_slot(17001, 17001
 	(8, '1 month'), (9, '1 month -23 days'), (10, '1 day -24 hours'), (11, '-1 day 25 hours'), (12, '100000 years'), (13, NULL)
 ) v (n, hold_for) ORDER BY n;
 SELECT test.error('SELECT booking.hold_slot(17001, 17001, NULL, ''2026-03-02 09:00Z'', ''8 days'')');
+-- Longer than the shop's 15 minutes is staff's: a customer's is cut, and a front's; less is theirs to ask for.
+CREATE ROLE regress_front_17;
+DO $$ BEGIN PERFORM booking.grant_role('regress_front_17', 'front'); END $$;
+SAVEPOINT lengths;
+SET LOCAL booking.user_id = '17001';
+SELECT v.n, hold_expires_at FROM (VALUES (1, interval '7 days'), (2, '16 minutes'), (3, '15 minutes'), (4, '14 minutes'), (5, NULL)) v (n, hold_for),
+	LATERAL booking.hold_slot(17001, 17001, 17001, timestamptz '2026-03-02 09:00Z' + v.n * interval '30 minutes', v.hold_for) ORDER BY n;
+SELECT test.brief('SELECT booking.hold_slot(17001, 17001, 17001, ''2026-03-02 09:00Z'', ''8 days'')');
+-- The same request again is still the same, and prolongs nothing.
+SELECT id AS long FROM booking.hold_slot(17001, 17001, 17001, '2026-03-03 09:00Z', '7 days', 'long') \gset
+SELECT id = :long AS same, hold_expires_at FROM booking.hold_slot(17001, 17001, 17001, '2026-03-03 09:00Z', '7 days', 'long');
+RESET booking.user_id;
+SET LOCAL ROLE regress_front_17;
+SELECT hold_expires_at FROM booking.hold_slot(17001, 17001, 17002, '2026-03-03 10:00Z', '1 day');
+SELECT hold_expires_at FROM booking.hold_slot(NULL, 17003, NULL, '2026-03-03 10:30Z', '1 day');
+RESET ROLE;
+SELECT hold_expires_at FROM booking.hold_slot(17001, 17001, 17002, '2026-03-03 09:30Z', '1 day');
+ROLLBACK TO lengths;
 -- Counted from now, in real time.
 SAVEPOINT s;
 SELECT hold_expires_at FROM booking.hold_slot(17001, 17001, NULL, '2026-03-02 09:00Z', '7 days');

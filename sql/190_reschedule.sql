@@ -277,7 +277,7 @@ SELECT regexp_replace(e, '(appointment) [0-9]+', '\1 N') AS error FROM test.erro
 SELECT reason FROM booking.check_slot(19001, 19004, '2026-03-03 13:00Z');
 SET booking.now = '2026-03-02 08:00Z';
 ROLLBACK TO s;
--- What waits for the shop's confirmation goes on waiting; what was confirmed is so wherever it moves.
+-- What waits for the shop's confirmation goes on waiting; what was confirmed waits for it where the new service requires it (198_confirmation.sql).
 SELECT id AS waits FROM booking.book_slot(19001, 19006, 19001, '2026-03-03 11:00Z') \gset
 SELECT status, hold_expires_at FROM booking.reschedule_appointment(:waits, '2026-03-03 12:00Z');
 SELECT status, hold_expires_at FROM booking.reschedule_appointment(:waits, '2026-03-03 12:00Z', service_id => 19001);
@@ -392,10 +392,12 @@ ROLLBACK TO s;
 -- Visits
 -- ---------------------------------------------------------------------------
 
--- An item of a visit can move by itself, and stays of the visit; its customer may be at the visit's other items at that time.
+-- An item of a visit can move by itself, and stays of the visit; to the time of another one if it is for somebody else.
 UPDATE booking.shops SET prevent_user_overlap = true WHERE id = 19001;
 INSERT INTO booking.appointments (id, barber_id, service_id, user_id, starts_at, ends_at, visit_id) VALUES
 	(19040, 19001, 19001, 19001, '2026-03-05 11:00Z', '2026-03-05 11:30Z', 19040), (19041, 19002, 19001, 19001, '2026-03-05 11:30Z', '2026-03-05 12:15Z', 19040);
+SELECT pg_temp.move('19041, ''2026-03-05 11:00Z'', whole_visit => false');
+UPDATE booking.appointments SET guest_name = 'Kid' WHERE id = 19041;
 SELECT id, starts_at, visit_id, version FROM booking.reschedule_appointment(19041, '2026-03-05 11:00Z', whole_visit => false);
 SELECT id, starts_at, visit_id, version FROM booking.reschedule_appointment(19040, '2026-03-05 13:00Z', service_id => 19004, whole_visit => false);
 SELECT id, starts_at, visit_id, version FROM booking.appointments WHERE visit_id = 19040 AND part_of IS NULL ORDER BY id;

@@ -244,6 +244,33 @@ UPDATE booking.shops SET prevent_user_overlap = true WHERE id = 20501;
 INSERT INTO booking.appointments (barber_id, service_id, user_id, starts_at, ends_at) VALUES (20504, 20507, 20501, '2026-03-02 14:00-05', '2026-03-02 14:30-05');
 SELECT v.n, v.items, pg_temp.ask(VARIADIC v.items) FROM (VALUES (1, ARRAY['1 2 09:00', '2 2 09:00 Ann', '3 5 09:00 Bob']), (2, ARRAY['1 2 09:00', '2 5 13:00']), (3, ARRAY['1 2 09:00', '2 5 13:30']),
 	(4, ARRAY['1 2 13:30', '2 2 14:30']), (5, ARRAY['4 7 14:30', '1 2 14:30'])) v (n, items) ORDER BY n;
+-- Nor sit in two chairs at once: not the customer, not a guest, whoever comes first and by whatever barber; one after the other, or two guests, may.
+SELECT v.n, v.items, pg_temp.ask(VARIADIC v.items) FROM (VALUES (1, ARRAY['1 2 09:00', '2 2 09:00']), (2, ARRAY['1 2 13:30', '3 5 13:00']), (3, ARRAY['3 2 14:00', '1 5 13:00']),
+	(4, ARRAY['1 2 09:00 Ann', '2 2 09:00 Ann']), (5, ARRAY['1 2 09:00 Ann', '2 2 09:00', '3 2 09:00 Ann']), (6, ARRAY['* 2 09:00', '* 2 09:00']), (7, ARRAY['* 2 09:00', '* 2 09:00 Ann']),
+	(8, ARRAY['1 2 09:00 Ann', '2 2 09:00 Anna']), (9, ARRAY['1 2 09:00 Ann', '2 2 09:00 ann']), (10, ARRAY['1 2 09:00', '2 2 09:30'])) v (n, items) ORDER BY n;
+SELECT test.error(format('SELECT * FROM booking.book_visit(20501, %L)', pg_temp.items('1 2 09:00', '2 2 09:00')));
+-- A walk-in's are nobody's; staff may want it so, and the second row says it.
+SELECT count(*) FROM booking.book_visit(NULL, pg_temp.items('1 2 09:00', '2 2 09:00'));
+SELECT count(*) FROM booking.book_visit(20501, pg_temp.items('1 2 16:00', '2 2 16:00'), NULL, '{limits}');
+SELECT barber_id, overrides FROM booking.appointments WHERE user_id = 20501 AND visit_id IS NOT NULL ORDER BY barber_id;
+ROLLBACK TO start;
+-- In the gap of a Perm one can be shaved, by whomever; while it is worked at, not.
+UPDATE booking.shops SET prevent_user_overlap = true WHERE id = 20501;
+SELECT v.n, v.items, pg_temp.ask(VARIADIC v.items) FROM (VALUES (1, ARRAY['3 5 13:00', '1 2 13:30']), (2, ARRAY['1 5 13:00', '3 2 13:30']), (3, ARRAY['3 5 13:00', '1 2 14:00']), (4, ARRAY['1 5 13:00', '3 2 13:00']),
+	(5, ARRAY['1 5 13:00', '3 5 13:30']), (6, ARRAY['1 5 13:00', '3 5 14:00'])) v (n, items) ORDER BY n;
+-- Moves within a visit: an item alone, to another barber, to a longer service, and all of it.  What is offered is what can be had.
+CREATE FUNCTION pg_temp.move_one(item text, at text, whole boolean DEFAULT false, service bigint DEFAULT NULL, broken text DEFAULT NULL) RETURNS text LANGUAGE sql AS $$
+SELECT test.brief(format('SELECT booking.reschedule_appointment(%s, %L, NULL, %s, NULL, %L, %L)', a.id, '2026-03-02 ' || at || '-05', coalesce(service::text, 'NULL'), broken, whole))
+	|| CASE WHEN EXISTS (SELECT FROM booking.available_slots(coalesce(service, a.service_id), '2026-03-02', NULL, a.barber_id, a.id) s
+		WHERE s.starts_at = ('2026-03-02 ' || at || '-05')::timestamptz) THEN ', offered' ELSE ', not offered' END
+FROM booking.appointments a WHERE a.user_id = 20501 AND a.barber_id = 20500 + item::int AND a.part_of IS NULL
+$$;
+SELECT count(*) FROM booking.book_visit(20501, pg_temp.items('1 2 09:00', '2 2 09:30', '3 2 09:00 Ann'));
+SELECT v.n, pg_temp.move_one(v.item, v.at, v.whole, v.service, v.overrides) FROM (VALUES (1, '2', '09:00', false, NULL::bigint, NULL), (2, '2', '11:00', false, NULL, NULL),
+	(3, '1', '09:00', true, 20505, NULL), (4, '1', '10:00', true, NULL, NULL), (5, '1', '10:00', true, 20505, NULL), (6, '1', '10:00', true, 20506, NULL), (7, '3', '10:00', true, 20506, NULL),
+	(8, '1', '09:00', false, 20506, NULL), (9, '1', '10:00', true, 20506, '{limits}'), (10, '2', '09:00', false, NULL, '{limits}')) v (n, item, at, whole, service, overrides) ORDER BY n;
+SELECT starts_at FROM booking.reschedule_appointment((SELECT id FROM booking.appointments WHERE user_id = 20501 AND barber_id = 20501), '2026-03-02 10:00-05', service_id => 20506, overrides => '{limits}');
+SELECT barber_id, starts_at, ends_at, overrides FROM booking.appointments WHERE user_id = 20501 ORDER BY 1;
 ROLLBACK TO start;
 
 -- ---------------------------------------------------------------------------

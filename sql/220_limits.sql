@@ -347,6 +347,86 @@ ROLLBACK TO once;
 CALL pg_temp.put(22221, 22001, '2026-03-03 21:00');
 SELECT count(*) FROM booking.appointments WHERE user_id = 22001;
 
+-- ---------------------------------------------------------------------------
+-- max_pending_per_user
+-- ---------------------------------------------------------------------------
+
+ROLLBACK TO empty;
+-- Ten unless the shop says otherwise; a confirmed appointment is not asked for it, nor a walk-in, nor another customer.
+SELECT count(id) FROM generate_series(2, 11) d, booking.hold_slot(22001, 22001, 22001, '2026-03-01 20:00-05'::timestamptz + d * interval '1 day');
+SELECT test.error('SELECT booking.hold_slot(22001, 22001, 22001, ''2026-03-20 20:00'')');
+SELECT pg_temp.try(22001, '2026-03-20 20:00', 22002) AS request, pg_temp.try(22001, '2026-03-20 20:00') AS confirmed, pg_temp.try(22002, '2026-03-20 21:00', 22002) AS another,
+	pg_temp.try(NULL, '2026-03-20 22:00', 22002) AS walk_in;
+-- One confirmed makes room for one.
+SELECT status FROM booking.confirm_appointment((SELECT min(id) FROM booking.appointments WHERE user_id = 22001 AND status = 'pending'));
+SELECT pg_temp.try(22001, '2026-03-21 20:00', 22002) AS request, pg_temp.try(22001, '2026-03-22 20:00', 22002) AS one_more;
+-- Staff may give more, which is kept on the row; without a limit nobody asks.
+SELECT pg_temp.try(22001, '2026-03-22 20:00', 22002, overrides => '{limits}');
+SELECT overrides FROM booking.appointments WHERE starts_at = '2026-03-22 20:00';
+UPDATE booking.shops SET max_pending_per_user = NULL WHERE id = 22001;
+SELECT pg_temp.try(22001, '2026-03-23 20:00', 22002);
+ROLLBACK TO empty;
+UPDATE booking.shops SET max_pending_per_user = 2 WHERE id = 22001;
+SAVEPOINT pending;
+-- What is pending: holds and what waits for the shop, until it ends or runs out; raw ones too, whoever they came from; a service with steps once.
+CREATE FUNCTION pg_temp.is_counted(status text, hold timestamptz DEFAULT NULL, at timestamptz DEFAULT '2026-03-02 20:00', barber bigint DEFAULT 22001) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	CALL pg_temp.put(22011, 22001, at, status, hold, barber);
+	CALL pg_temp.put(22012, 22001, '2026-03-03 20:00', 'pending');
+	RAISE SQLSTATE 'OK000' USING MESSAGE = pg_temp.try(22001, '2026-03-04 20:00', 22002);
+EXCEPTION WHEN SQLSTATE 'OK000' THEN
+	RETURN SQLERRM;
+END
+$$;
+SELECT s AS status, pg_temp.is_counted(s) FROM unnest(ARRAY['pending', 'confirmed', 'checked_in', 'completed', 'cancelled', 'no_show', 'expired']) s;
+SELECT pg_temp.is_counted('pending', '2026-03-01 12:00:01') AS hold, pg_temp.is_counted('pending', '2026-03-01 12:00') AS lapsed_hold,
+	pg_temp.is_counted('pending', at => '2026-03-01 11:00') AS over, pg_temp.is_counted('pending', barber => 22003) AS elsewhere;
+SELECT hold_expires_at FROM booking.hold_slot(22001, 22003, 22001, '2026-03-02 20:00');
+SELECT pg_temp.try(22001, '2026-03-03 20:00', 22002) AS second, pg_temp.try(22001, '2026-03-04 20:00', 22002) AS third;
+ROLLBACK TO pending;
+-- A visit asks for all of its own that will be pending, a series too, unless it skips; both limits bind, the one of active ones first.
+SELECT v.n, test.brief(format('SELECT booking.book_visit(22001, %L)', v.items)) FROM (VALUES
+	(1, ARRAY[(22001, 22002, '2026-03-02 20:00', NULL), (22001, 22002, '2026-03-02 21:00', NULL), (22001, 22001, '2026-03-02 22:00', NULL)]::booking.visit_item[]),
+	(2, ARRAY[(22001, 22002, '2026-03-02 20:00', NULL), (22001, 22002, '2026-03-02 21:00', NULL), (22002, 22002, '2026-03-02 22:00', NULL)]::booking.visit_item[])) v (n, items) ORDER BY n;
+SELECT test.brief('SELECT booking.book_series(22001, 22002, 22001, ''2026-03-02 20:00'', ''1 day'', 3)');
+SELECT occurrence, reason, detail FROM booking.book_series(22001, 22002, 22001, '2026-03-02 20:00', '1 day', 4, 'skip');
+UPDATE booking.shops SET max_active_per_user = 3 WHERE id = 22001;
+SELECT test.error('SELECT booking.hold_slot(22001, 22001, 22001, ''2026-03-20 20:00'')');
+SELECT pg_temp.try(22001, '2026-03-19 20:00');
+SELECT test.error('SELECT booking.hold_slot(22001, 22001, 22001, ''2026-03-20 20:00'')');
+ROLLBACK TO pending;
+-- Moves: a pending one that stays with the shop is counted already; one that becomes pending, or comes from another shop, is asked for.  What is offered follows.
+CREATE FUNCTION pg_temp.move(id bigint, at timestamptz, barber bigint, service bigint, overrides text DEFAULT NULL) RETURNS text LANGUAGE sql AS $$
+SELECT test.brief(format('SELECT booking.reschedule_appointment(%s, %L, %s, %s, NULL, %L)', id, at, barber, service, overrides)) ||
+	CASE WHEN EXISTS (SELECT FROM booking.available_slots(service, (at AT TIME ZONE 'America/New_York')::date, NULL, barber, id) s WHERE s.starts_at = at) THEN ', offered' ELSE ', not offered' END
+$$;
+CALL pg_temp.put(22011, 22001, '2026-03-02 20:00', 'pending');
+CALL pg_temp.put(22012, 22001, '2026-03-03 20:00', 'pending');
+CALL pg_temp.put(22013, 22001, '2026-03-04 20:00');
+CALL pg_temp.put(22014, 22001, '2026-03-05 20:00', 'pending', barber => 22003);
+CALL pg_temp.put(22015, 22001, '2026-03-06 20:00', barber => 22003);
+SELECT v.n, pg_temp.move(v.id, v.at, v.barber, v.service, v.overrides) FROM (VALUES
+	(1, 22011, timestamptz '2026-03-07 20:00', 22002, 22001, NULL), (2, 22011, '2026-03-07 20:00', 22001, 22002, NULL), (3, 22013, '2026-03-07 20:00', 22001, 22001, NULL),
+	(4, 22013, '2026-03-07 20:00', 22001, 22002, NULL), (5, 22013, '2026-03-04 20:00', 22001, 22002, NULL), (6, 22014, '2026-03-07 20:00', 22001, 22001, NULL),
+	(7, 22015, '2026-03-07 20:00', 22001, 22001, NULL), (8, 22015, '2026-03-07 20:00', 22001, 22002, NULL), (9, 22013, '2026-03-07 20:00', 22001, 22002, '{limits}')) v (n, id, at, barber, service, overrides) ORDER BY n;
+SELECT test.error('SELECT booking.reschedule_appointment(22013, ''2026-03-07 20:00'', service_id => 22002)');
+-- What requires the shop's word anyway: a customer may not give it another time then, staff may, and where it is it stays.
+UPDATE booking.appointments SET service_id = 22002 WHERE id = 22013;
+SET LOCAL booking.user_id = '22001';
+SELECT pg_temp.move(22013, '2026-03-07 20:00', 22001, 22002) AS elsewhen, pg_temp.move(22013, '2026-03-04 20:00', 22002, 22002) AS else_who, pg_temp.move(22013, '2026-03-04 20:00', 22001, 22002) AS nowhere;
+RESET booking.user_id;
+SELECT pg_temp.move(22013, '2026-03-07 20:00', 22001, 22002) AS staff;
+-- All of a visit, and some of it.
+UPDATE booking.appointments SET status = 'cancelled' WHERE id IN (22011, 22012);
+SELECT array_agg(id) AS ids FROM booking.book_visit(22001, ARRAY[(22001, 22002, '2026-03-09 20:00', NULL), (22001, 22002, '2026-03-09 21:00', NULL)]::booking.visit_item[]) \gset
+SELECT count(booking.confirm_appointment(i)) FROM unnest(:'ids'::bigint[]) i;
+UPDATE booking.shops SET max_pending_per_user = 1 WHERE id = 22001;
+SET LOCAL booking.user_id = '22001';
+SELECT pg_temp.move((:'ids'::bigint[])[1], '2026-03-10 20:00', 22001, 22002) AS both,
+	test.brief(format('SELECT booking.reschedule_appointment(%s, ''2026-03-10 20:00'', whole_visit => false)', (:'ids'::bigint[])[1])) AS one;
+RESET booking.user_id;
+ROLLBACK TO empty;
+
 -- No lock of the guard's is left by any of this.
 SELECT count(*) AS locks FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid();
 

@@ -239,7 +239,7 @@ INSERT INTO test.forbidden VALUES
 	('shops', 'min_notice_minutes', ARRAY['-1', '2147483647']), ('shops', 'max_advance_days', ARRAY['-1', '2147483647']),
 	('shops', 'hold_minutes', ARRAY['0', '2147483647']), ('shops', 'cancellation_window_minutes', ARRAY['-1']),
 	('shops', 'waitlist_hold_minutes', ARRAY['0', '-5']), ('shops', 'waitlist_grace_minutes', ARRAY['-1', '1441']),
-	('shops', 'answer_within_minutes', ARRAY['0', '2147483647']), ('shops', 'max_active_per_user', ARRAY['0', '-1']), ('shops', 'assignment', ARRAY['''none''']),
+	('shops', 'answer_within_minutes', ARRAY['0', '2147483647']), ('shops', 'max_active_per_user', ARRAY['0', '-1']), ('shops', 'max_pending_per_user', ARRAY['0', '-1']), ('shops', 'assignment', ARRAY['''none''']),
 	('barbers', 'name', ARRAY['''''']), ('barbers', 'max_per_day', ARRAY['0', '-1']),
 	('services', 'name', ARRAY['''''']), ('services', 'duration_minutes', ARRAY['0', '-30', '1441', '2147483647']),
 	('services', 'buffer_before_minutes', ARRAY['-1', '2147483647']), ('services', 'buffer_after_minutes', ARRAY['-1', '2147483647']),

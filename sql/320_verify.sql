@@ -195,23 +195,29 @@ SELECT * FROM test.found('SELECT 1');
 SELECT * FROM test.found_each(
 	$$SELECT test.put(32241, 32013, 32004, '2026-03-06 10:30Z')$$,
 	$$SELECT test.put(32231, 32013, 32004, '2026-03-06 10:59Z')$$,
-	$$SELECT test.put(32241, 32013, 32004, '2026-03-06 10:30Z', visit => 32241), test.put(32242, 32014, 32004, '2026-03-06 11:00Z', visit => 32241)$$,
+	$$SELECT test.put(32241, 32013, 32004, '2026-03-06 10:30Z', visit => 32241), test.put(32242, 32014, 32004, '2026-03-06 11:30Z', visit => 32241)$$,
 	$$SELECT test.put(32241, 32013, 32004, '2026-03-06 10:30Z', visit => 32241), test.put(32242, 32013, 32004, '2026-03-06 12:00Z', visit => 32241, part_of => 32241)$$,
 	$$SELECT test.put(32241, 32013, 32004, '2026-03-06 08:30Z', visit => 32241), test.put(32242, 32013, 32004, '2026-03-06 10:30Z', visit => 32241, part_of => 32241)$$,
 	$$SELECT test.put(32241, 32013, 32004, '2026-03-06 09:00Z', until => '2026-03-06 13:00Z'), test.put(32242, 32014, 32004, '2026-03-06 11:30Z')$$,
 	$$SELECT test.put(32241, 32012, 32004, '2026-03-07 10:00Z', visit => 32241), test.put(32242, 32013, 32004, '2026-03-07 10:00Z', visit => 32241, until => '2026-03-07 13:00Z'),
-		test.put(32243, 32014, 32004, '2026-03-07 12:00Z'), test.put(32244, 32012, 32004, '2026-03-07 12:30Z', visit => 32241)$$,
+		test.put(32243, 32014, 32004, '2026-03-07 12:00Z'), test.put(32244, 32012, 32004, '2026-03-07 12:30Z', visit => 32241);
+		UPDATE booking.appointments SET guest_name = 'Tom' WHERE id = 32242$$,
 	$$SELECT test.put(32241, 32013, 32004, '2026-03-06 10:30Z', 'pending', hold => '2026-03-01 12:00:01Z')$$,
-	-- 9: at a shop that does not mind, but was there first; 10: over, to verify(true) alone
+	-- 9: at a shop that does not mind, but was there first; 10: over, to verify(true) alone; 11: two items of a visit, both for the customer; 12: or
+	-- for one guest; 13: one meets another's second part
 	$$SELECT test.put(32231, 32015, 32004, '2026-03-06 10:30Z')$$,
-	$$SELECT test.put(32241, 32012, 32004, '2026-02-06 10:00Z'), test.put(32242, 32013, 32004, '2026-02-06 10:00Z')$$);
--- None: touching; 2: not live; 3: a hold that ran out; 4: the same visit; 5: one's parts; 6: another's, and walk-ins; 7 and 8: an override, of either;
--- 9: later, at a shop that does not mind; 10: moved there later; 11: both are there; 12: in a gap; 13: nobody minds.
+	$$SELECT test.put(32241, 32012, 32004, '2026-02-06 10:00Z'), test.put(32242, 32013, 32004, '2026-02-06 10:00Z')$$,
+	$$SELECT test.put(32241, 32013, 32004, '2026-03-07 10:00Z', visit => 32241), test.put(32242, 32014, 32004, '2026-03-07 10:30Z', visit => 32241)$$,
+	$$SELECT test.put(32241 + n, 32012 + n, 32004, '2026-03-07 10:00Z', visit => 32241) FROM generate_series(0, 2) n; UPDATE booking.appointments SET guest_name = 'Tom' WHERE id IN (32241, 32243)$$,
+	$$SELECT test.put(32241, 32013, 32004, '2026-03-07 10:00Z', visit => 32241), test.put(32242, 32013, 32004, '2026-03-07 12:00Z', visit => 32241, part_of => 32241),
+		test.put(32243, 32014, 32004, '2026-03-07 12:30Z', visit => 32241)$$);
+-- None: touching; 2: not live; 3: a hold that ran out; 4: others of the same visit; 5: one's parts; 6: another's, and walk-ins; 7 and 8: an override, of either;
+-- 9: later, at a shop that does not mind; 10: moved there later; 11: both are there; 12: in a gap; 13: nobody minds; 14: in a gap of another item.
 SELECT * FROM test.found_each(
 	$$SELECT test.put(32241, 32013, 32004, '2026-03-06 11:00Z'), test.put(32242, 32013, 32004, '2026-03-06 09:00Z')$$,
 	$$SELECT test.put(32241 + n, 32013, 32004, '2026-03-06 10:30Z', s) FROM unnest('{cancelled,expired,completed,no_show}'::text[]) WITH ORDINALITY u (s, n)$$,
 	$$SELECT test.put(32241, 32013, 32004, '2026-03-06 10:30Z', 'pending', hold => '2026-03-01 12:00Z')$$,
-	$$SELECT test.put(32241 + n, 32012 + n, 32004, '2026-03-07 10:00Z', visit => 32241) FROM generate_series(0, 2) n$$,
+	$$SELECT test.put(32241 + n, 32012 + n, 32004, '2026-03-07 10:00Z', visit => 32241) FROM generate_series(0, 2) n; UPDATE booking.appointments SET guest_name = id WHERE id > 32241$$,
 	$$SELECT test.put(32241, 32013, 32004, '2026-03-06 10:30Z', part_of => 32240)$$,
 	$$SELECT test.put(32241, 32013, 32005, '2026-03-06 10:30Z'), test.put(32242, 32014, NULL, '2026-03-06 10:30Z'), test.put(32243, 32015, NULL, '2026-03-06 10:30Z')$$,
 	$$SELECT test.put(32241, 32013, 32004, '2026-03-06 10:30Z', overrides => '{limits}')$$,
@@ -220,7 +226,29 @@ SELECT * FROM test.found_each(
 	$$SELECT test.put(32231, 32015, 32004, '2026-03-06 10:30Z'); UPDATE booking.appointments SET updated_at = created_at + interval '1 second' WHERE id = 32231$$,
 	$$SELECT test.put(32241, 32015, 32004, '2026-03-07 10:30Z'), test.put(32242, 32016, 32004, '2026-03-07 10:30Z')$$,
 	$$SELECT test.put(32241, 32013, 32004, '2026-03-06 09:00Z', visit => 32241), test.put(32242, 32013, 32004, '2026-03-06 11:00Z', visit => 32241, part_of => 32241)$$,
-	$$SELECT test.put(32241, 32013, 32004, '2026-03-06 10:30Z'); UPDATE booking.shops SET prevent_user_overlap = false$$);
+	$$SELECT test.put(32241, 32013, 32004, '2026-03-06 10:30Z'); UPDATE booking.shops SET prevent_user_overlap = false$$,
+	$$SELECT test.put(32241, 32013, 32004, '2026-03-07 10:00Z', visit => 32241), test.put(32242, 32013, 32004, '2026-03-07 12:00Z', visit => 32241, part_of => 32241),
+		test.put(32243, 32014, 32004, '2026-03-07 11:00Z', visit => 32241)$$);
+
+-- Customer 32005 has two pending ones at shop 32003, which allows two.
+UPDATE booking.shops SET max_pending_per_user = 2 WHERE id = 32003;
+SELECT test.put(32251, 32015, 32005, '2026-03-08 10:00Z', 'pending'), test.put(32252, 32016, 32005, '2026-03-09 10:00Z', 'pending', hold => '2026-03-01 12:00:01Z');
+SELECT * FROM test.found('SELECT 1');
+-- 1: a third; 2: a hold; 3: a limit that was lowered; 4: one that staff meant does not make room for others
+SELECT * FROM test.found_each(
+	$$SELECT test.put(32253, 32015, 32005, '2026-03-10 10:00Z', 'pending')$$,
+	$$SELECT test.put(32253, 32015, 32005, '2026-03-10 10:00Z', 'pending', hold => '2026-03-02 12:00Z')$$,
+	'UPDATE booking.shops SET max_pending_per_user = 1 WHERE id = 32003',
+	$$SELECT test.put(32253, 32015, 32005, '2026-03-10 10:00Z', 'pending', overrides => '{limits}'), test.put(32254, 32015, 32005, '2026-03-11 10:00Z', 'pending')$$);
+-- None: what is confirmed, or over; 2: a hold that ran out; 3: a part; 4: another shop's; 5: another's, and nobody's; 6: an override; 7: no limit.
+SELECT * FROM test.found_each(
+	$$SELECT test.put(32253, 32015, 32005, '2026-03-10 10:00Z'), test.put(32254, 32015, 32005, '2026-03-01 11:00Z', 'pending')$$,
+	$$SELECT test.put(32253, 32015, 32005, '2026-03-10 10:00Z', 'pending', hold => '2026-03-01 12:00Z')$$,
+	$$SELECT test.put(32253, 32015, 32005, '2026-03-10 10:00Z', 'pending', part_of => 32251)$$,
+	$$SELECT test.put(32253 + n, 32013, 32005, '2026-03-10 10:00Z'::timestamptz + n * interval '1 day', 'pending') FROM generate_series(0, 9) n$$,
+	$$SELECT test.put(32253, 32015, 32004, '2026-03-10 10:00Z', 'pending'), test.put(32254, 32016, NULL, '2026-03-10 10:00Z', 'pending')$$,
+	$$SELECT test.put(32253, 32015, 32005, '2026-03-10 10:00Z', 'pending', overrides => '{limits}')$$,
+	$$SELECT test.put(32253, 32015, 32005, '2026-03-10 10:00Z', 'pending'); UPDATE booking.shops SET max_pending_per_user = NULL$$);
 ROLLBACK TO limits;
 
 -- ---------------------------------------------------------------------------

@@ -313,6 +313,17 @@ is_in_scope(int64 barber_id)
 /* ---- the shop's word ---- */
 
 /*
+ * Whether the caller is staff, and does not act for a customer just now.
+ */
+bool
+speaks_for_shop(void)
+{
+	int64		user_id;
+
+	return !booking_user_id(&user_id) && is_staff();
+}
+
+/*
  * Refuses to do what no customer may, while the caller acts for one.
  */
 void
@@ -327,17 +338,6 @@ require_no_customer(const char *what)
 				 errdetail("The caller acts for user " INT64_FORMAT
 						   ", and this is the shop's to do.", user_id),
 				 errhint("Staff call without booking.user_id.")));
-}
-
-/*
- * Whether the caller speaks for a shop, not for a customer.
- */
-bool
-acts_as_staff(void)
-{
-	int64		user_id;
-
-	return !booking_user_id(&user_id) && is_staff();
 }
 
 /*

@@ -27,9 +27,10 @@
 /* ---- the customer's other appointments ---- */
 
 static OwnerQuery customer_query = {
-	.sql = "SELECT a.id, coalesce(a.visit_id, 0), a.part_of IS NULL,"
+	.sql = "SELECT a.id, coalesce(a.visit_id, 0), coalesce(a.part_of, 0),"
 	" a.starts_at, a.ends_at, (SELECT b.shop_id FROM booking.barbers b"
-	" WHERE b.id OPERATOR(pg_catalog.=) a.barber_id)"
+	" WHERE b.id OPERATOR(pg_catalog.=) a.barber_id),"
+	" a.status OPERATOR(pg_catalog.=) 'pending', a.guest_name"
 	" FROM booking.appointments a WHERE a.user_id OPERATOR(pg_catalog.=) $1"
 	" AND a.status OPERATOR(pg_catalog.=)"
 	" ANY ('{pending,confirmed,checked_in}'::pg_catalog.text[])"
@@ -44,7 +45,9 @@ static OwnerQuery customer_query = {
 typedef struct Customer
 {
 	SpanList	elsewhere;		/* when he is, where that must not overlap */
+	SpanList	in_visit;		/* when the item's guest is, in its visit */
 	int			active;			/* in the shop that the item shall be in */
+	int			pending;		/* of those */
 } Customer;
 
 static int64
@@ -58,25 +61,61 @@ customer_value(int row, int column)
 }
 
 /*
+ * Whether a row is for the guest that the item is for; NULL: the customer.
+ */
+static bool
+is_of_guest(int row, const MoveItem *item)
+{
+	const char *guest_name = item->booked.guest_name;
+	char	   *name = SPI_getvalue(SPI_tuptable->vals[row],
+									SPI_tuptable->tupdesc, 8);
+
+	return name == NULL || guest_name == NULL ? name == guest_name :
+		strcmp(name, guest_name) == 0;
+}
+
+/*
+ * Notes when the customer cannot be at the item.
+ */
+static void
+note_place(const Move *move, int row, const MoveItem *item,
+		   Customer *customer)
+{
+	int64		visit_id = customer_value(row, 2);
+	bool		is_of_visit = visit_id != 0 &&
+		visit_id == item->booked.visit_id;
+
+	if (!is_of_visit)
+		spans_add(&customer->elsewhere, customer_value(row, 4),
+				  customer_value(row, 5));
+	else if (is_of_guest(row, item) &&
+			 !id_is_listed(&move->rows, customer_value(row, 3)))
+		spans_add(&customer->in_visit, customer_value(row, 4),
+				  customer_value(row, 5));
+}
+
+/*
  * Counts a row of the customer's that does not move.
  */
 static void
-count_row(int row, const MoveItem *item, MemoryContext caller,
-		  Customer *customer)
+count_row(const Move *move, int row, const MoveItem *item,
+		  MemoryContext caller, Customer *customer)
 {
 	Shop	   *shop = item->offer.barber->shop;
-	int64		visit_id = customer_value(row, 2);
-	TimestampTz ends_at = customer_value(row, 5);
 	MemoryContext spi = MemoryContextSwitchTo(caller);
 	bool		isnull;
 
-	if (shop->prevent_user_overlap &&
-		(visit_id == 0 || visit_id != item->booked.visit_id))
-		spans_add(&customer->elsewhere, customer_value(row, 4), ends_at);
-	if (DatumGetBool(SPI_getbinval(SPI_tuptable->vals[row],
-								   SPI_tuptable->tupdesc, 3, &isnull)) &&
-		ends_at > booking_now() && customer_value(row, 6) == shop->id)
+	if (shop->prevent_user_overlap)
+		note_place(move, row, item, customer);
+	if (customer_value(row, 3) == 0 &&
+		customer_value(row, 5) > booking_now() &&
+		customer_value(row, 6) == shop->id)
+	{
 		customer->active++;
+		if (DatumGetBool(SPI_getbinval(SPI_tuptable->vals[row],
+									   SPI_tuptable->tupdesc, 7, &isnull)))
+			customer->pending++;
+	}
 	MemoryContextSwitchTo(spi);
 }
 
@@ -95,17 +134,19 @@ read_customer(const Move *move, const MoveItem *item, Customer *customer)
 
 	memset(customer, 0, sizeof(*customer));
 	if (item->booked.is_walk_in || (!shop->prevent_user_overlap &&
-									shop->max_active_per_user == 0))
+									shop->max_active_per_user == 0 &&
+									shop->max_pending_per_user == 0))
 		return;
 	SPI_connect();
 	count = run_owner_query(&customer_query, values, NULL, true);
 	for (int i = 0; i < count; i++)
 	{
 		if (!id_is_listed(&move->rows, customer_value(i, 1)))
-			count_row(i, item, caller, customer);
+			count_row(move, i, item, caller, customer);
 	}
 	SPI_finish();
 	spans_normalize(&customer->elsewhere);
+	spans_normalize(&customer->in_visit);
 }
 
 /*
@@ -123,33 +164,75 @@ has_allowance(const Move *move, const MoveItem *item,
 }
 
 /*
+ * Whether the shop allows the item's customer as many pending ones.
+ */
+static bool
+may_be_pending(const Move *move, const MoveItem *item,
+			   const Customer *customer, bool keeps_start)
+{
+	int			most = item->offer.barber->shop->max_pending_per_user;
+	int			need = most == 0 || item->booked.is_walk_in ? 0 :
+		move_pending_need(move, item, keeps_start);
+
+	return need == 0 || customer->pending + need <= most;
+}
+
+static bool
+is_free(const SpanList *busy, TimestampTz from, TimestampTz until)
+{
+	int			i;
+
+	if (busy->count == 0)
+		return true;
+	i = spans_first_ending_after(busy, from);
+	return i == busy->count || busy->spans[i].from >= until;
+}
+
+/*
  * Whether the customer has time for an item that begins then.
  */
 static bool
 has_time(const MoveItem *item, const Customer *customer,
 		 TimestampTz starts_at)
 {
-	const SpanList *elsewhere = &customer->elsewhere;
-	int			i;
+	const SlotRule *rule = &item->offer.rule;
 
-	if (elsewhere->count == 0)
-		return true;
-	i = spans_first_ending_after(elsewhere, starts_at);
-	return i == elsewhere->count ||
-		elsewhere->spans[i].from >= starts_at + item->offer.rule.duration_us;
+	if (!is_free(&customer->elsewhere, starts_at,
+				 starts_at + rule->duration_us))
+		return false;
+	for (int i = 0; customer->in_visit.count > 0 &&
+		 i < rule_part_count(rule); i++)
+	{
+		Part		part;
+
+		rule_part(rule, i, starts_at, &part);
+		if (!is_free(&customer->in_visit, part.work.from, part.work.until))
+			return false;
+	}
+	return true;
 }
 
 /* ---- the appointment alone ---- */
 
+/*
+ * Drops the starts that the customer has no time for, or no pending one left.
+ */
 static void
-drop_if_customer_is_busy(const MoveItem *item, const Customer *customer,
-						 StartList *starts)
+drop_for_customer(const Move *move, const Customer *customer,
+				  StartList *starts)
 {
+	const MoveItem *item = move->named;
+	TimestampTz now_at = item->booked.starts_at;
+	bool		may_stay = may_be_pending(move, item, customer, true);
+	bool		may_leave = may_be_pending(move, item, customer, false);
 	int			kept = 0;
 
 	for (int i = 0; i < starts->count; i++)
 	{
-		if (has_time(item, customer, starts->starts[i].at))
+		TimestampTz at = starts->starts[i].at;
+
+		if ((at == now_at ? may_stay : may_leave) &&
+			has_time(item, customer, at))
 			starts->starts[kept++] = starts->starts[i];
 	}
 	starts->count = kept;
@@ -171,7 +254,7 @@ find_starts_alone(const Move *move, BusyReader *reader,
 	if (!has_allowance(move, item, &customer))
 		return;
 	offer_starts(&item->offer, reader, &moved, window, result);
-	drop_if_customer_is_busy(item, &customer, result);
+	drop_for_customer(move, &customer, result);
 }
 
 /*
@@ -205,6 +288,7 @@ find_same_start(const Move *visit, BusyReader *reader,
 	read_agenda(&item->offer, reader, &moved, &instant, &agenda);
 	count_days(&item->offer, &moved, at, at, &days);
 	if (has_allowance(&alone, item, &customer) &&
+		may_be_pending(&alone, item, &customer, true) &&
 		agenda_fits(&item->offer, &agenda, at) &&
 		days_left(&item->offer, &days, at) > 0 &&
 		has_time(item, &customer, at))
@@ -243,7 +327,8 @@ read_plan(const Move *move, MoveItem *item, BusyReader *reader,
 	plan->moved = (Moved) {item->booked.id, move->rows};
 	plan->companions = move_companions(move, item);
 	read_customer(move, item, &plan->customer);
-	if (!has_allowance(move, item, &plan->customer))
+	if (!has_allowance(move, item, &plan->customer) ||
+		!may_be_pending(move, item, &plan->customer, false))
 		return false;
 	read_agenda(&item->offer, reader, &plan->moved, &own, &plan->agenda);
 	count_days(&item->offer, &plan->moved, own.from, own.until, &plan->days);
@@ -332,6 +417,21 @@ find_starts_of_visit(const Move *move, BusyReader *reader,
 }
 
 /*
+ * Whether nobody would be in two places by the move itself.
+ */
+static bool
+separates_guests(const Move *move)
+{
+	for (int i = 0; i < move->count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (move_doubles_guest(move, &move->items[i]))
+			return false;
+	}
+	return true;
+}
+
+/*
  * Whether all that move with the named one have an offer; they have it where
  * they are.
  */
@@ -379,7 +479,7 @@ find_starts_of_move(Schedule *schedule, Move *move, Offer *offer,
 		return;
 	}
 	if (!move->others_stay && find_other_offers(schedule, move) &&
-		!move_collides(move))
+		!move_collides(move) && separates_guests(move))
 		find_starts_of_visit(move, reader, window, result);
 	find_same_start(move, reader, window, &same);
 	for (int i = 0; i < same.count; i++)

@@ -4,7 +4,8 @@
  *	  The SQL-callable writes that book one slot.
  *
  * book_slot() and try_book_slot() are one function with two ways to say no;
- * hold_slot() is the first, for a while.
+ * hold_slot() is the first, for a while: at most for the shop's hold_minutes,
+ * unless staff ask.
  *
  *-------------------------------------------------------------------------
  */
@@ -68,6 +69,7 @@ MEASURED_FUNCTION(booking_hold_slot, OP_HOLD_SLOT)
 	request.is_hold = true;
 	request.hold_us = PG_ARGISNULL(4) ? -1 :
 		read_interval(PG_GETARG_DATUM(4), "hold_for", 1, LONGEST_HOLD);
+	request.hold_is_bound = !PG_ARGISNULL(4) && !speaks_for_shop();
 	request_set_key(&request, read_key(fcinfo, 5),
 					psprintf("hold " INT64_FORMAT, request.hold_us),
 					&request, 1);

@@ -511,6 +511,7 @@ typedef struct Shop
 	int			answer_within_minutes;	/* 0: without end */
 	int			waitlist_grace_minutes;
 	int			max_active_per_user;	/* 0: no limit */
+	int			max_pending_per_user;	/* 0: no limit */
 	int			max_waiting_per_user;	/* 0: no limit */
 	bool		prevent_user_overlap;
 	Overrides	overrides;
@@ -900,11 +901,14 @@ typedef struct Limits
 	int64		user_id;
 	int			max_active;		/* per user; 0: no limit */
 	int			need;			/* appointments still to store, this one too */
+	int			max_pending;	/* per user; 0: no limit, or it is confirmed */
+	int			pending_need;	/* pending ones still to store, this one too */
 	bool		prevent_overlap;
 	Span		span;			/* when the user is there */
-	const Part *parts;			/* of the service, if it has steps */
+	const Part *parts;			/* of the service */
 	int			part_count;
-	int64		visit_id;		/* whose rows may overlap; or 0 */
+	int64		visit_id;		/* whose other guests may overlap; or 0 */
+	const char *guest_name;		/* or NULL: the user */
 	IdList		own;			/* rows that do not count */
 	int64		barber_id;
 	int			max_per_day;	/* per barber; 0: no limit */
@@ -1079,7 +1083,7 @@ extern bool is_in_scope(int64 barber_id);
 extern bool find_barber_shop(int64 barber_id, int64 *shop_id);
 extern void require_shop_view(int64 shop_id);
 extern void require_no_customer(const char *what);
-extern bool acts_as_staff(void);
+extern bool speaks_for_shop(void);
 extern void require_staff(const char *what);
 extern void require_mover(void);
 extern bool may_read_appointments(void);
@@ -1100,11 +1104,13 @@ typedef struct Request
 	int			overrides;
 	bool		is_hold;
 	int64		hold_us;		/* -1: the shop's hold_minutes */
+	bool		hold_is_bound;	/* to those minutes at most */
 	int64		visit_id;		/* of the visit it belongs to; or 0 */
 	int64		id;				/* for the appointment; 0: a new one */
 	int64		series_id;		/* or 0; -1: its own id */
 	const char *guest_name;		/* or NULL */
 	int			need;			/* appointments still to book, this one too */
+	int			pending_to_come;	/* pending ones to book after this one */
 	bool		is_continuation;	/* follows another item: no grid */
 	const int64 *follows;		/* barbers for whom it is one all the same */
 	int			follows_count;
@@ -1200,7 +1206,7 @@ typedef enum Decision
 } Decision;
 
 extern bool check_user(int64 user_id, bool is_hidden, Refusal *refusal);
-extern TimestampTz request_expiry(const Shop *shop, TimestampTz starts_at);
+extern TimestampTz request_deadline(const Shop *shop, TimestampTz starts_at);
 extern void limits_for(const Offer *offer, const Request *request,
 					   Limits *limits);
 extern bool breaks_limits(Relation appointments, const Limits *limits);
@@ -1262,6 +1268,7 @@ typedef struct MoveItem
 	int64		offset_us;		/* of its start from the named one's */
 	bool		is_continuation;	/* begins later than the visit: no grid */
 	Offer		offer;			/* there, with the time that it takes */
+	bool		becomes_request;	/* the shop has to confirm it again */
 	int			overrides_used;
 } MoveItem;
 
@@ -1287,6 +1294,11 @@ extern bool move_collides(const Move *move);
 extern int	move_others_of_day(const Move *move, const MoveItem *item,
 							   TimestampTz starts_at);
 extern int	move_need(const Move *move, const MoveItem *item);
+extern bool move_makes_request(const MoveItem *item, bool keeps_start);
+extern bool move_is_pending(const MoveItem *item, bool keeps_start);
+extern int	move_pending_need(const Move *move, const MoveItem *item,
+							  bool keeps_start);
+extern bool move_doubles_guest(const Move *move, const MoveItem *item);
 
 /* ---- available_moves.c: where an appointment fits ---- */
 

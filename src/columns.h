@@ -40,6 +40,8 @@
 	  COLUMN_MAY_BE_NULL) \
 	X(SHOP_MAX_ACTIVE_PER_USER, "max_active_per_user", INT4OID, \
 	  COLUMN_MAY_BE_NULL) \
+	X(SHOP_MAX_PENDING_PER_USER, "max_pending_per_user", INT4OID, \
+	  COLUMN_MAY_BE_NULL) \
 	X(SHOP_MAX_WAITING_PER_USER, "max_waiting_per_user", INT4OID, \
 	  COLUMN_MAY_BE_NULL) \
 	X(SHOP_PREVENT_USER_OVERLAP, "prevent_user_overlap", BOOLOID, \

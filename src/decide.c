@@ -152,10 +152,14 @@ limits_for(const Offer *offer, const Request *request, Limits *limits)
 	limits->user_id = request->user_id;
 	limits->max_active = shop->max_active_per_user;
 	limits->need = request->need;
+	if (request->is_hold || offer->service->requires_confirmation)
+		limits->max_pending = shop->max_pending_per_user;
+	limits->pending_need = 1 + request->pending_to_come;
 	limits->prevent_overlap = shop->prevent_user_overlap;
 	limits->span.from = request->starts_at;
 	limits->span.until = request->starts_at + offer->rule.duration_us;
 	limits->visit_id = request->visit_id;
+	limits->guest_name = request->guest_name;
 	if (!limits_bind(limits) && offer->barber->max_per_day == 0)
 		return;
 	limits->known = palloc0(sizeof(KnownBarbers));
@@ -181,41 +185,55 @@ breaks_limits(Relation appointments, const Limits *limits)
 /* ---- the rows ---- */
 
 /*
- * Until when what waits for the shop's word occupies its time; DT_NOEND: for
- * good.
+ * When what is pending for so long from now on, and begins then, runs out: at
+ * its start at the latest, unless that is not to come.  A request for now
+ * takes staff who override the notice, and staff may hold what began.
  */
-TimestampTz
-request_expiry(const Shop *shop, TimestampTz starts_at)
+static TimestampTz
+end_of_wait(int64 wait_us, TimestampTz starts_at)
 {
 	TimestampTz now = booking_now();
-	TimestampTz expires_at;
 
-	if (shop == NULL || shop->answer_within_minutes == 0)
-		return DT_NOEND;
-	expires_at = now + shop->answer_within_minutes * USECS_PER_MINUTE;
-	return starts_at <= now ? expires_at : Min(expires_at, starts_at);
+	return starts_at <= now ? now + wait_us : Min(now + wait_us, starts_at);
 }
 
 /*
- * Until when a request occupies its time: a hold for as long as was asked,
- * what waits for the shop's word for as long as the shop wants; DT_NOEND: for
- * good.  Neither outlasts its start, unless that is not to come: a request for
- * now takes staff who override the notice, and staff may hold what began.
+ * How long a hold is kept: as long as was asked, or as the shop has it.
+ */
+static int64
+hold_length(const Request *request, const Shop *shop)
+{
+	int64		shops_us = shop->hold_minutes * USECS_PER_MINUTE;
+
+	if (request->hold_us < 0 ||
+		(request->hold_is_bound && request->hold_us > shops_us))
+		return shops_us;
+	return request->hold_us;
+}
+
+/*
+ * Until when the shop may answer a request that begins then; DT_NOEND: for
+ * good.
+ */
+TimestampTz
+request_deadline(const Shop *shop, TimestampTz starts_at)
+{
+	return shop->answer_within_minutes == 0 ? DT_NOEND :
+		end_of_wait(shop->answer_within_minutes * USECS_PER_MINUTE, starts_at);
+}
+
+/*
+ * Until when a new row occupies its time; DT_NOEND: for good.
  */
 static TimestampTz
 draft_expiry(const Request *request, const Offer *offer)
 {
 	const Shop *shop = offer->barber->shop;
-	TimestampTz now = booking_now();
-	TimestampTz expires_at;
 
-	if (!request->is_hold)
-		return offer->service->requires_confirmation ?
-			request_expiry(shop, request->starts_at) : DT_NOEND;
-	expires_at = now + (request->hold_us >= 0 ? request->hold_us :
-						shop->hold_minutes * USECS_PER_MINUTE);
-	return request->starts_at <= now ? expires_at :
-		Min(expires_at, request->starts_at);
+	if (request->is_hold)
+		return end_of_wait(hold_length(request, shop), request->starts_at);
+	return offer->service->requires_confirmation ?
+		request_deadline(shop, request->starts_at) : DT_NOEND;
 }
 
 static void

@@ -43,13 +43,27 @@ static const int transitions[STATUS_COUNT] = {
 	MAY_BECOME(STATUS_CANCELLED) | MAY_BECOME(STATUS_NO_SHOW),
 };
 
+/*
+ * Whether one of our moves sends a confirmed appointment back to the shop,
+ * which has to confirm it again.
+ */
+static bool
+is_sent_back(const OwnWrite *write, const Occupation *old,
+			 const Occupation *row)
+{
+	return write != NULL && write->claim != NULL &&
+		old->status == STATUS_CONFIRMED && row->status == STATUS_PENDING;
+}
+
 static void
-check_transition(const Occupation *old, const Occupation *row)
+check_transition(const OwnWrite *write, const Occupation *old,
+				 const Occupation *row)
 {
 	Refusal		refusal;
 
 	if (old->status == row->status || row->status == STATUS_UNKNOWN ||
-		(transitions[old->status] & MAY_BECOME(row->status)) != 0)
+		(transitions[old->status] & MAY_BECOME(row->status)) != 0 ||
+		is_sent_back(write, old, row))
 		return;
 	refuse(&refusal, INVALID_TRANSITION,
 		   "Appointment " INT64_FORMAT " is %s and cannot become %s.",
@@ -345,7 +359,7 @@ booking_guard_before(PG_FUNCTION_ARGS)
 	if (is_update)
 	{
 		read_occupation(trigger->tg_trigslot, &old);
-		check_transition(&old, &row);
+		check_transition(guard_own_write(old.id), &old, &row);
 		advance_version(trigger->tg_trigslot, &changes);
 		clear_notes(trigger, &old, &row, &changes);
 		/* an update may give the row another id; its old one is in no way */

@@ -13,8 +13,12 @@
  * calls that store many for one customer, the one that stored last has room
  * for all of its own: they do not wait in a circle.
  *
+ * Pending appointments are counted besides for those that are stored as
+ * pending themselves, and for those alone: a confirmed one asks nothing more.
+ *
  * A service with steps counts once, by its first part; its customer is busy in
- * every part, so each part asks for the overlap of the whole.
+ * every part, so each part asks for the overlap of the whole.  Within a visit
+ * only rows of the same guest (the customer is one) are in each other's way.
  *
  * A dirty count is not of one moment: of a transaction that cancels one
  * appointment and books another it may meet the first before its commit and
@@ -28,6 +32,7 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -40,6 +45,7 @@ typedef struct Count
 	bool		is_locked;
 	bool		met_unknown;	/* a barber that could not be looked up */
 	Tally		active;
+	Tally		pending;
 	Tally		overlaps;
 	Tally		of_day;
 	DateADT		date;
@@ -96,6 +102,66 @@ is_of_visit(TupleTableSlot *row, int64 visit_id)
 	return visit_id != 0 && !isnull && id == visit_id;
 }
 
+/*
+ * Whether the row is for that guest, or, NULL, for the customer.  A long name
+ * may be stored elsewhere; it is not fetched if its length is another.
+ */
+static bool
+is_of_guest(TupleTableSlot *row, const char *guest_name)
+{
+	bool		isnull = false;
+	Datum		value = appointment_value(row, APPT_GUEST_NAME, &isnull);
+	Size		length;
+
+	if (isnull || guest_name == NULL)
+		return isnull && guest_name == NULL;
+	length = strlen(guest_name);
+	return toast_raw_datum_size(value) - VARHDRSZ == length &&
+		memcmp(VARDATA_ANY(DatumGetTextPP(value)), guest_name, length) == 0;
+}
+
+static bool
+is_own_part(TupleTableSlot *row, const IdList *own)
+{
+	bool		isnull = false;
+	int64		head_id = DatumGetInt64(appointment_value(row, APPT_PART_OF,
+														  &isnull));
+
+	return !isnull && id_is_listed(own, head_id);
+}
+
+/*
+ * Whether the customer cannot be at a row of his and where the limits are
+ * asked for.  Within a visit other guests do not count, and a gap is free.
+ */
+static bool
+is_in_way(const Limits *limits, TupleTableSlot *slot, TimestampTz starts_at,
+		  TimestampTz ends_at)
+{
+	if (!is_of_visit(slot, limits->visit_id))
+		return starts_at < limits->span.until && ends_at > limits->span.from;
+	if (!is_of_guest(slot, limits->guest_name) ||
+		is_own_part(slot, &limits->own))
+		return false;
+	for (int i = 0; i < limits->part_count; i++)
+	{
+		const Span *work = &limits->parts[i].work;
+
+		if (starts_at < work->until && ends_at > work->from)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Whether the limit of pending ones counts the row.
+ */
+static bool
+is_pending(const Limits *limits, const Occupation *row)
+{
+	return limits->max_pending > 0 && row->status == STATUS_PENDING;
+}
+
 static void
 count_of_user(TupleTableSlot *slot, ProbeResult state, const Holder *holder,
 			  void *arg)
@@ -112,12 +178,16 @@ count_of_user(TupleTableSlot *slot, ProbeResult state, const Holder *holder,
 	if (!row.has_user || row.user_id != limits->user_id ||
 		!occupation_is_live(&row) || id_is_listed(&limits->own, row.id))
 		return;
-	if (limits->max_active > 0 && ends_at > booking_now() &&
-		is_head(slot) && is_of_shop(count, row.barber_id))
+	if ((limits->max_active > 0 || is_pending(limits, &row)) &&
+		ends_at > booking_now() && is_head(slot) &&
+		is_of_shop(count, row.barber_id))
+	{
 		tally_row(&count->active, row.id, state, holder);
+		if (is_pending(limits, &row))
+			tally_row(&count->pending, row.id, state, holder);
+	}
 	if (limits->prevent_overlap &&
-		row.starts_at < limits->span.until && ends_at > limits->span.from &&
-		!is_of_visit(slot, limits->visit_id))
+		is_in_way(limits, slot, row.starts_at, ends_at))
 		tally_row(&count->overlaps, row.id, state, holder);
 }
 
@@ -199,12 +269,41 @@ judge_count(Relation appointments, Count *count, Counter counter,
 
 /* ---- the limits ---- */
 
+/*
+ * Whether the customer may have as many more active appointments, and as many
+ * more pending ones.
+ */
+static ProbeResult
+probe_allowance(Relation appointments, Count *count, Holder *holder,
+				Refusal *refusal)
+{
+	const Limits *limits = count->limits;
+	ProbeResult result = PROBE_FREE;
+
+	if (limits->max_active > 0)
+		result = judge_count(appointments, count, count_user,
+							 offsetof(Count, active),
+							 limits->max_active - limits->need + 1, holder);
+	if (result == PROBE_TAKEN)
+		refuse(refusal, LIMIT_REACHED, "The shop allows a customer %d active appointments.",
+			   limits->max_active);
+	if (result != PROBE_FREE || limits->max_pending == 0)
+		return result;
+	result = judge_count(appointments, count, count_user,
+						 offsetof(Count, pending),
+						 limits->max_pending - limits->pending_need + 1,
+						 holder);
+	if (result == PROBE_TAKEN)
+		refuse(refusal, LIMIT_REACHED, "The shop allows a customer %d pending appointments.",
+			   limits->max_pending);
+	return result;
+}
+
 static ProbeResult
 probe_user(Relation appointments, Count *count, Holder *holder,
 		   Refusal *refusal)
 {
 	const Limits *limits = count->limits;
-	ProbeResult active = PROBE_FREE;
 	ProbeResult overlap = PROBE_FREE;
 
 	count_user(appointments, NULL, count);
@@ -222,14 +321,7 @@ probe_user(Relation appointments, Count *count, Holder *holder,
 		memset(holder, 0, sizeof(*holder));
 		return PROBE_IN_PROGRESS;
 	}
-	if (limits->max_active > 0)
-		active = judge_count(appointments, count, count_user,
-							 offsetof(Count, active),
-							 limits->max_active - limits->need + 1, holder);
-	if (active == PROBE_TAKEN)
-		refuse(refusal, LIMIT_REACHED, "The shop allows a customer %d active appointments.",
-			   limits->max_active);
-	return active;
+	return probe_allowance(appointments, count, holder, refusal);
 }
 
 static ProbeResult
@@ -259,7 +351,8 @@ bool
 limits_bind_user(const Limits *limits)
 {
 	return limits->has_user &&
-		(limits->max_active > 0 || limits->prevent_overlap);
+		(limits->max_active > 0 || limits->max_pending > 0 ||
+		 limits->prevent_overlap);
 }
 
 bool
@@ -282,6 +375,7 @@ limits_of_part(const Limits *limits)
 	result = palloc(sizeof(Limits));
 	*result = *limits;
 	result->max_active = 0;
+	result->max_pending = 0;
 	result->max_per_day = 0;
 	return result;
 }

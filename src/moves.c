@@ -385,6 +385,41 @@ move_find_offer(Schedule *schedule, MoveItem *item, Refusal *refusal)
 	return true;
 }
 
+/* ---- the shop's word ---- */
+
+static bool
+is_pending(const Booked *booked)
+{
+	return strcmp(booked->status, "pending") == 0;
+}
+
+/*
+ * Whether the shop has to confirm an item again: it goes to a service that
+ * requires it, or, moved by anybody but staff, stays with one and gets another
+ * time or barber.
+ */
+bool
+move_makes_request(const MoveItem *item, bool keeps_start)
+{
+	const Booked *booked = &item->booked;
+
+	if (is_pending(booked) || !item->offer.service->requires_confirmation)
+		return false;
+	if (item->service_id != booked->service_id)
+		return true;
+	return (!keeps_start || item->barber_id != booked->barber_id) &&
+		!speaks_for_shop();
+}
+
+/*
+ * Whether an item is pending where it shall be.
+ */
+bool
+move_is_pending(const MoveItem *item, bool keeps_start)
+{
+	return is_pending(&item->booked) || move_makes_request(item, keeps_start);
+}
+
 /* ---- the items among themselves ---- */
 
 /*
@@ -422,28 +457,71 @@ move_companions(const Move *move, const MoveItem *item)
 	return count;
 }
 
+static Span
+span_of_part(const MoveItem *item, int position, bool with_buffers)
+{
+	Part		part;
+
+	rule_part(&item->offer.rule, position, item->offset_us, &part);
+	return with_buffers ? part.busy : part.work;
+}
+
+/*
+ * Whether two items will have parts at one time.
+ */
+static bool
+share_time(const MoveItem *item, const MoveItem *other, bool with_buffers)
+{
+	for (int i = 0; i < rule_part_count(&item->offer.rule); i++)
+	{
+		Span		span = span_of_part(item, i, with_buffers);
+
+		for (int j = 0; j < rule_part_count(&other->offer.rule); j++)
+		{
+			Span		others = span_of_part(other, j, with_buffers);
+
+			if (span.from < others.until && others.from < span.until)
+				return true;
+		}
+	}
+	return false;
+}
+
 /*
  * Whether two items will be in each other's way, wherever they go.
  */
 static bool
 collide(const MoveItem *item, const MoveItem *other)
 {
-	if (item->barber_id != other->barber_id || share_group(item, other))
+	return item->barber_id == other->barber_id && !share_group(item, other) &&
+		share_time(item, other, true);
+}
+
+static bool
+is_same_guest(const Booked *booked, const Booked *other)
+{
+	if (booked->is_walk_in || other->is_walk_in ||
+		booked->user_id != other->user_id)
 		return false;
-	for (int i = 0; i < rule_part_count(&item->offer.rule); i++)
+	if (booked->guest_name == NULL || other->guest_name == NULL)
+		return booked->guest_name == other->guest_name;
+	return strcmp(booked->guest_name, other->guest_name) == 0;
+}
+
+/*
+ * Whether an item and one before it will have the same guest (the customer is
+ * one) at one time, though their shops prevent that.
+ */
+bool
+move_doubles_guest(const Move *move, const MoveItem *item)
+{
+	for (const MoveItem *other = move->items; other < item; other++)
 	{
-		Part		part;
-
-		rule_part(&item->offer.rule, i, item->offset_us, &part);
-		for (int j = 0; j < rule_part_count(&other->offer.rule); j++)
-		{
-			Part		others;
-
-			rule_part(&other->offer.rule, j, other->offset_us, &others);
-			if (part.busy.from < others.busy.until &&
-				others.busy.from < part.busy.until)
-				return true;
-		}
+		if (item->offer.barber->shop->prevent_user_overlap &&
+			other->offer.barber->shop->prevent_user_overlap &&
+			is_same_guest(&item->booked, &other->booked) &&
+			share_time(item, other, false))
+			return true;
 	}
 	return false;
 }
@@ -517,6 +595,38 @@ move_need(const Move *move, const MoveItem *item)
 
 		if (other->offer.barber->shop->id == item->offer.barber->shop->id &&
 			!is_counted(other))
+			count++;
+	}
+	return count;
+}
+
+/*
+ * Whether the customer has it among the pending appointments of the shop that
+ * it shall be in.
+ */
+static bool
+is_counted_pending(const MoveItem *item)
+{
+	return is_pending(&item->booked) && is_counted(item);
+}
+
+/*
+ * How many pending appointments the move gives the item's customer in the shop
+ * that it shall be in; 0 if it adds none.
+ */
+int
+move_pending_need(const Move *move, const MoveItem *item, bool keeps_start)
+{
+	int			count = 0;
+
+	if (is_counted_pending(item) || !move_is_pending(item, keeps_start))
+		return 0;
+	for (int i = 0; i < move->count; i++)
+	{
+		const MoveItem *other = &move->items[i];
+
+		if (other->offer.barber->shop->id == item->offer.barber->shop->id &&
+			!is_counted_pending(other) && move_is_pending(other, keeps_start))
 			count++;
 	}
 	return count;

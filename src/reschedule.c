@@ -8,6 +8,9 @@
  * way.  A part that has another status than the head, because somebody changed
  * it by itself, stays where it is, and is in the way like any other row.
  *
+ * What the shop has confirmed of a service that requires it waits for its word
+ * again when somebody else moves it; so does whatever moves to such a service.
+ *
  * The rest of its visit moves by the same distance, each appointment with its
  * own barber and time (moves.c).  All rows are looked at, then written, in the
  * order of barber and start.  All of it is one attempt: whoever must wait holds
@@ -46,15 +49,17 @@ static OwnerQuery move_query = {
 	.sql = "UPDATE booking.appointments SET barber_id = $2, service_id = $3,"
 	" starts_at = $4, ends_at = $5, busy_from = $6, busy_until = $7,"
 	" price_cents = coalesce($8, price_cents), overrides = $9, visit_id = $10,"
-	" hold_expires_at = CASE WHEN hold_expires_at > $11 THEN $11"
-	" ELSE hold_expires_at END"
+	" hold_expires_at = CASE WHEN $12 THEN nullif($11, 'infinity')"
+	" WHEN hold_expires_at > $11 THEN $11 ELSE hold_expires_at END,"
+	" status = CASE WHEN $12 THEN 'pending' ELSE status END,"
+	" is_request = is_request OR $12"
 	" WHERE id = $1"
 	" RETURNING id, barber_id, service_id, user_id, starts_at, ends_at,"
 	" status, hold_expires_at, price_cents, visit_id, version",
-	.nargs = 11,
+	.nargs = 12,
 	.argtypes = {INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID,
 		TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, TEXTARRAYOID, INT8OID,
-		TIMESTAMPTZOID
+		TIMESTAMPTZOID, BOOLOID
 	}
 };
 
@@ -63,8 +68,9 @@ static OwnerQuery move_query = {
  * *judged says what came of it.  Returns the row.
  */
 static Datum
-move_row(const Draft *draft, const Claim *claim, OwnWrite *judged)
+move_row(const MovedRow *row, const Claim *claim, OwnWrite *judged)
 {
+	const Draft *draft = &row->draft;
 	OwnWrite   *write;
 	Datum		values[] = {
 		Int64GetDatum(draft->id), Int64GetDatum(draft->barber_id),
@@ -75,7 +81,8 @@ move_row(const Draft *draft, const Claim *claim, OwnWrite *judged)
 		TimestampTzGetDatum(draft->part.busy.until),
 		Int64GetDatum(draft->price_cents), (Datum) 0,
 		Int64GetDatum(draft->visit_id),
-		TimestampTzGetDatum(draft->hold_expires_at)
+		TimestampTzGetDatum(draft->hold_expires_at),
+		BoolGetDatum(row->item->becomes_request)
 	};
 	char		nulls[lengthof(values)];
 	Datum		result;
@@ -125,12 +132,17 @@ drop_part(int64 id)
 }
 
 /*
- * Until when a hold that is moved is kept: not beyond its new start, unless
- * that is past, which only staff can have it.
+ * Until when what is moved is kept.  A request has the shop's time to answer
+ * from now on; a hold is not kept beyond its new start, unless that is past,
+ * which only staff can have it.
  */
 static TimestampTz
-moved_deadline(const Booked *booked, TimestampTz starts_at)
+moved_deadline(const MoveItem *item, TimestampTz starts_at)
 {
+	const Booked *booked = &item->booked;
+
+	if (item->becomes_request)
+		return request_deadline(item->offer.barber->shop, starts_at);
 	if (starts_at <= booking_now())
 		return booked->hold_expires_at;
 	return Min(booked->hold_expires_at, starts_at);
@@ -155,9 +167,10 @@ draft_move(const MoveItem *item, int position, TimestampTz starts_at,
 	draft->is_walk_in = booked->is_walk_in;
 	draft->user_id = booked->user_id;
 	rule_part(&item->offer.rule, position, starts_at, &draft->part);
-	draft->is_pending = strcmp(booked->status, "pending") == 0;
-	draft->hold_expires_at = moved_deadline(booked, starts_at);
-	draft->is_request = booked->is_request;
+	draft->is_pending = item->becomes_request ||
+		strcmp(booked->status, "pending") == 0;
+	draft->hold_expires_at = moved_deadline(item, starts_at);
+	draft->is_request = item->becomes_request || booked->is_request;
 	if (is_head)
 		draft->price_cents = booked->barber_id == item->barber_id &&
 			booked->service_id == item->service_id ?
@@ -241,6 +254,32 @@ check_item(const Moving *moving, MoveItem *item)
 }
 
 /*
+ * Whether nobody would be in two places at one time by the move itself, unless
+ * staff want it so.
+ */
+static bool
+check_guests(const Moving *moving)
+{
+	Move	   *move = moving->move;
+
+	for (int i = 0; i < move->count; i++)
+	{
+		MoveItem   *item = &move->items[i];
+
+		CHECK_FOR_INTERRUPTS();
+		if (!move_doubles_guest(move, item))
+			continue;
+		if ((moving->overrides & OVERRIDE_LIMITS) == 0)
+			return refuse(moving->refusal, USER_OVERLAP, "User " INT64_FORMAT
+						  " would be in two places at %s.",
+						  item->booked.user_id,
+						  instant_text(moving->starts_at + item->offset_us));
+		item->overrides_used |= OVERRIDE_LIMITS;
+	}
+	return true;
+}
+
+/*
  * Finds the offers of all items, then asks the rules, of the named one first.
  */
 static bool
@@ -262,7 +301,16 @@ check_items(const Moving *moving)
 			 !check_item(moving, item)))
 			return false;
 	}
-	return true;
+	return check_guests(moving);
+}
+
+/*
+ * The named one begins where it does now, and moves alone.
+ */
+static bool
+keeps_start(const Moving *moving)
+{
+	return moving->starts_at == moving->move->named->booked.starts_at;
 }
 
 /*
@@ -274,20 +322,30 @@ static void
 limits_of_item(const Moving *moving, MoveItem *item, Limits *limits)
 {
 	const Booked *booked = &item->booked;
+	bool		is_pending = move_is_pending(item, keeps_start(moving));
+	int			pending_need = move_pending_need(moving->move, item,
+												 keeps_start(moving));
 	Request		request = {
 		.is_walk_in = booked->is_walk_in,
 		.user_id = booked->user_id,
 		.starts_at = moving->starts_at + item->offset_us,
 		.visit_id = booked->visit_id,
-		.need = move_need(moving->move, item)
+		.guest_name = booked->guest_name,
+		.is_hold = is_pending,
+		.need = move_need(moving->move, item),
+		.pending_to_come = pending_need - 1
 	};
 	Zone	   *zone = &limits->zone;
 	bool		had_limit;
 
 	limits_for(&item->offer, &request, limits);
+	if (!is_pending)
+		limits->max_pending = 0;
 	had_limit = limits_bind(limits);
 	if (request.need == 0)
 		limits->max_active = 0;
+	if (pending_need == 0)
+		limits->max_pending = 0;
 	if (booked->barber_id == limits->barber_id &&
 		zone_date(zone, booked->starts_at) ==
 		zone_date(zone, limits->span.from))
@@ -388,6 +446,8 @@ plan_rows(Moving *moving)
 	for (int i = 0; i < move->count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
+		order[i]->becomes_request = move_makes_request(order[i],
+													   keeps_start(moving));
 		limits_of_item(moving, order[i], &limits[i]);
 		add_rows(moving, order[i]);
 	}
@@ -414,7 +474,7 @@ write_row(Moving *moving, const MovedRow *row, const Claim *claim)
 		return store_appointment(moving->appointments, &row->draft, claim,
 								 moving->scratch, moving->holder,
 								 moving->refusal);
-	written = move_row(&row->draft, claim, &judged);
+	written = move_row(row, claim, &judged);
 	if (row->is_result)
 		moving->result = written;
 	if (judged.result == CLAIM_IN_PROGRESS)
@@ -529,7 +589,7 @@ aim(FunctionCallInfo fcinfo, const Moving *moving)
 		named->service_id = PG_GETARG_INT64(3);
 	find_scope(&scope);
 	require_own_service(&scope, named->service_id);
-	if (moving->starts_at == named->booked.starts_at)
+	if (keeps_start(moving))
 		move_alone(moving->move);
 }
 

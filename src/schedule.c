@@ -273,6 +273,9 @@ compile_shop(HeapTuple row, TupleDesc desc, void *state)
 	shop->max_active_per_user = int4_between(row, desc, SHOPS,
 											 SHOP_MAX_ACTIVE_PER_USER, 0,
 											 1, PG_INT32_MAX);
+	shop->max_pending_per_user = int4_between(row, desc, SHOPS,
+											  SHOP_MAX_PENDING_PER_USER, 0,
+											  1, PG_INT32_MAX);
 	shop->max_waiting_per_user = int4_between(row, desc, SHOPS,
 											  SHOP_MAX_WAITING_PER_USER, 0,
 											  1, PG_INT32_MAX);

@@ -155,7 +155,10 @@ book_occurrence(Series *series, int position, int64 series_id,
 	request.starts_at = series->outcomes[position].starts_at;
 	request.series_id = series_id != 0 ? series_id : -1;
 	if (!series->skips)
+	{
 		request.need = series->count - position;
+		request.pending_to_come = request.need - 1;
+	}
 	PushActiveSnapshot(GetTransactionSnapshot());
 	series->decision = decide(series->appointments, &request, stored,
 							  &series->refusal, &series->holder);

@@ -162,7 +162,7 @@ is_taken(const Booked *booked, Datum *result)
 {
 	const StatusChange taken = {.done = {"pending"}};
 
-	return booked->is_request && !acts_as_staff() &&
+	return booked->is_request && !speaks_for_shop() &&
 		was_offered(booked->id) && is_done(booked, &taken, result);
 }
 
@@ -286,7 +286,8 @@ static Datum
 request_of_offer(const Booked *booked)
 {
 	Shop	   *shop = schedule_shop(schedule_begin(), booked->shop_id);
-	TimestampTz expires_at = request_expiry(shop, booked->starts_at);
+	TimestampTz expires_at = shop == NULL ? DT_NOEND :
+		request_deadline(shop, booked->starts_at);
 	Datum		values[] = {
 		Int64GetDatum(booked->id), TimestampTzGetDatum(expires_at)
 	};
@@ -312,7 +313,7 @@ take_offer(const Booked *booked, Datum *result)
 	Refusal		refusal;
 
 	if (booked->is_request || booked->hold_expires_at == DT_NOEND ||
-		acts_as_staff() || !was_offered(booked->id))
+		speaks_for_shop() || !was_offered(booked->id))
 		return false;
 	if (!check_guest(booked, &refusal) ||
 		!check_confirmable(booked, 0, &refusal))

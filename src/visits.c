@@ -221,14 +221,17 @@ note_ends(Schedule *schedule, Visit *visit, Request *item)
 /* ---- booking ---- */
 
 /*
- * How many appointments of its shop are still to be booked, from this item on.
+ * Counts the appointments of its shop that are still to be booked, from this
+ * item on.
  */
-static int
-still_needed(Schedule *schedule, const Visit *visit, int position)
+static void
+count_needed(Schedule *schedule, const Visit *visit, int position,
+			 Request *item)
 {
 	int64		shop_id = 0;
-	int			need = 0;
 
+	item->need = 0;
+	item->pending_to_come = 0;
 	for (int i = position; i < visit->count; i++)
 	{
 		Service    *service = schedule_service(schedule,
@@ -236,10 +239,12 @@ still_needed(Schedule *schedule, const Visit *visit, int position)
 
 		if (i == position && service != NULL)
 			shop_id = service->shop_id;
-		if (service != NULL && service->shop_id == shop_id)
-			need++;
+		if (service == NULL || service->shop_id != shop_id)
+			continue;
+		item->need++;
+		if (i > position && service->requires_confirmation)
+			item->pending_to_come++;
 	}
-	return need;
 }
 
 /*
@@ -256,7 +261,7 @@ book_item(Visit *visit, int position, TupleTableSlot *stored)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	schedule = schedule_begin();
 	note_ends(schedule, visit, item);
-	item->need = still_needed(schedule, visit, position);
+	count_needed(schedule, visit, position, item);
 	visit->decision = decide(visit->appointments, item, stored,
 							 &visit->refusal, &visit->holder);
 	PopActiveSnapshot();

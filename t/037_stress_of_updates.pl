@@ -220,6 +220,11 @@ sub limit
 }
 fight(limit('limit_moves', 300, 'stress.move'));
 fight(limit('limit_raw_moves', 100, 'stress.move_raw', share => 0.7));
+# What waits for the shop has a limit of its own.
+fight(limit('limit_pending', 100, 'stress.move', share => 0.7,
+	setup => 'UPDATE booking.shops SET max_pending_per_user = 100; ' . filled_with('stress.fill(6, 1, 0, 100)')
+	  . " SET session_replication_role = replica; UPDATE booking.appointments SET status = 'pending'; RESET session_replication_role;",
+	clients => [ 6, "\\set n random(0, 2000)\nSELECT stress.move(stress.some_row(), stress.at(:n));\n", 8, $one_more =~ s/try\(:barber, 1,/try(:barber, 6,/r ]));
 
 # ---------------------------------------------------------------------------
 # A barber's day

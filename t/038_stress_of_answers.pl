@@ -176,7 +176,7 @@ sub takes
 # What waits for the shop is looked at before what is confirmed.
 my $next = q{stress.at(10000 + nextval('stress.turn'))};
 fight(name => 'swaps_limit', %swaps,
-	setup => q{UPDATE booking.shops SET max_active_per_user = 1000; SELECT stress.fill(4, 6, 0, 999, 1, 'pending')},
+	setup => q{UPDATE booking.shops SET max_active_per_user = 1000, max_pending_per_user = NULL; SELECT stress.fill(4, 6, 0, 999, 1, 'pending')},
 	clients => [
 		4, "SELECT stress.swap(:client_id + 1, 6, 1, :client_id + 1, $next);\nSELECT stress.swap(:client_id + 1, 1, 6, :client_id + 1, $next);\n",
 		4, takes(':client_id + 5, 1, :client_id + 1, stress.at(0)') ]);

@@ -210,7 +210,7 @@ sub fight
 		$node->safe_psql('postgres', $fight{undo}) if $fight{undo};
 		finds("SELECT DISTINCT check_name FROM booking.verify(true)", '', 'verify finds nothing broken');
 		# What it has left would only slow down the next one.
-		$node->safe_psql('postgres', 'TRUNCATE stress.told, booking.appointments CASCADE; UPDATE booking.shops SET max_active_per_user = NULL,'
+		$node->safe_psql('postgres', 'TRUNCATE stress.told, booking.appointments CASCADE; UPDATE booking.shops SET max_active_per_user = NULL, max_pending_per_user = 10,'
 			  . ' prevent_user_overlap = false; UPDATE booking.barbers SET max_per_day = NULL');
 	};
 	return;
