@@ -338,6 +338,7 @@ _PG_init(void)
 	MarkGUCPrefixReserved("booking");
 	catalog_init();
 	query_init();
+	versions_init();
 	guard_init();
 	stats_init();
 }

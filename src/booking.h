@@ -651,6 +651,8 @@ extern void scan_appointments(int64 barber_id, TimestampTz from,
 
 /* ---- versions.c: update chains ---- */
 
+extern void versions_init(void);
+extern bool version_is_own_dead(const ItemPointerData *entry);
 extern bool version_follow(Relation rel, const ItemPointerData *entry,
 						   Snapshot dirty, TupleTableSlot *row);
 extern bool version_next(Relation rel, TupleTableSlot *version,
