@@ -50,6 +50,7 @@ extern bool booking_shop_id(int64 *shop_id);
 extern bool booking_is_tracked(void);
 extern bool booking_leaf_scan(void);
 extern Size booking_cache_size(void);
+extern int	booking_max_rows(void);
 
 /* ---- reasons.c: why something is refused ---- */
 
@@ -107,6 +108,10 @@ extern void require_finite(TimestampTz at, const char *name);
 extern char *read_text(Datum value, const char *name, int most);
 extern char *text_argument(FunctionCallInfo fcinfo, int argno,
 						   const char *name, int most);
+extern void require_row_count(int64 count);
+extern void require_slot_count(int64 count);
+extern int	array_argument_count(FunctionCallInfo fcinfo, int argno,
+								 int *dimensions);
 extern void read_date_range(FunctionCallInfo fcinfo, int from_arg,
 							int to_arg, DateADT *from_date,
 							DateADT *to_date);
@@ -1023,6 +1028,7 @@ typedef struct OwnerQuery
 	int			nargs;
 	Oid			argtypes[12];
 	const char *arbiter;		/* index that ON CONFLICT asks for; or NULL */
+	bool		is_answer;		/* no more rows than booking.max_rows */
 	struct _SPI_plan *plan;		/* kept once prepared */
 	uint32		tables;			/* which of ours it names; set with the plan */
 } OwnerQuery;
