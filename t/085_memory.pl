@@ -150,7 +150,7 @@ for (
 	my ($said, $grown) = refused($call);
 
 	like($said, qr/$error/, "$call is refused");
-	cmp_ok($grown, '<', 64, "and took little memory: $grown MB");
+	cmp_ok($grown, '<', 40, "and took little memory: $grown MB");
 }
 
 done_testing();
