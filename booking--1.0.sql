@@ -225,8 +225,8 @@ CREATE TABLE booking.services (
 	slot_interval_minutes int CHECK (slot_interval_minutes BETWEEN 1 AND 1440),
 	min_notice_minutes int CHECK (min_notice_minutes BETWEEN 0 AND 525600),
 	requires_confirmation boolean NOT NULL DEFAULT false,
-	capacity int NOT NULL DEFAULT 1 CHECK (capacity >= 1),
-	price_cents bigint NOT NULL DEFAULT 0 CHECK (price_cents >= 0),
+	capacity int NOT NULL DEFAULT 1 CHECK (capacity BETWEEN 1 AND 100000),
+	price_cents bigint NOT NULL DEFAULT 0 CHECK (price_cents BETWEEN 0 AND 1000000000000),
 	is_active boolean NOT NULL DEFAULT true
 )$$),
 -- A service with steps lasts as long as they do, gaps between them included: in
@@ -244,7 +244,7 @@ CREATE TABLE booking.barber_services (
 	barber_id bigint NOT NULL REFERENCES booking.barbers ON DELETE CASCADE,
 	service_id bigint NOT NULL REFERENCES booking.services ON DELETE CASCADE,
 	duration_minutes int CHECK (duration_minutes BETWEEN 1 AND 1440),
-	price_cents bigint CHECK (price_cents >= 0),
+	price_cents bigint CHECK (price_cents BETWEEN 0 AND 1000000000000),
 	PRIMARY KEY (barber_id, service_id)
 )$$),
 ('table', 'users', NULL, $$
@@ -355,7 +355,7 @@ CREATE TABLE booking.appointments (
 	CONSTRAINT appointments_cancelled_by CHECK (cancelled_by IS NULL
 		OR (cancelled_by IN ('customer', 'shop') AND status = 'cancelled')),
 	CONSTRAINT appointments_part CHECK (part_of <> id),
-	CONSTRAINT appointments_price CHECK (price_cents >= 0),
+	CONSTRAINT appointments_price CHECK (price_cents BETWEEN 0 AND 1000000000000),
 	CONSTRAINT appointments_key CHECK (char_length(idempotency_key) BETWEEN 1 AND 200)
 )$$),
 -- What was changed: both sides hold the changed columns alone, all of them
@@ -577,7 +577,7 @@ barber_id NULL: of every barber who offers the service. A barber who does not of
 seats_left: how many may still book it, for a service with a capacity. ends_at: the end of the last step, for a service with steps.
 for_appointment_id: an appointment that is to be moved; the starts that reschedule_appointment would take from the same caller, by the customer''s limits too, each with the end that it would have. It keeps its length, buffers and parts as it does there; its own time is not in its way, and of a visit of several appointments all must fit.
 One that may not be moved (any more) has none: it is over, cancelled, checked in, a hold that ran out, or its shop''s cancellation window has closed. overrides => ''{window}'', which staff alone may pass, shows where it could go all the same.
-Errors: P0002 unknown service, barber or appointment, or not the caller''s; 42501 for_appointment_id from a role that may not execute reschedule_appointment, or overrides from others than staff; 22004 NULL service or from_date; 22023 infinite, reversed or too long range, another override, or one without for_appointment_id.';
+Errors: P0002 unknown service, barber or appointment, or not the caller''s; 42501 for_appointment_id from a role that may not execute reschedule_appointment, or overrides from others than staff; 22004 NULL service or from_date; 22023 infinite, reversed or too long range, another override, or one without for_appointment_id; 54000 more rows than booking.max_rows.';
 
 CREATE FUNCTION next_slots(service_id bigint, not_before timestamptz DEFAULT NULL, how_many int DEFAULT 1,
 	barber_id bigint DEFAULT NULL) RETURNS SETOF slot
@@ -590,7 +590,7 @@ CREATE FUNCTION availability_by_day(service_id bigint, from_date date, to_date d
 	barber_id bigint DEFAULT NULL) RETURNS SETOF day_availability
 AS 'MODULE_PATHNAME', 'booking_availability_by_day' LANGUAGE C STABLE PARALLEL SAFE ROWS 31;
 COMMENT ON FUNCTION availability_by_day(bigint, date, date, bigint) IS
-'One row for every local date of the range: how many rows available_slots has for it, and the earliest start. Errors as available_slots.';
+'One row for every local date of the range: how many rows available_slots has for it, and the earliest start. Errors as available_slots; 54000 when there are more than ten times booking.max_rows slots to count.';
 
 CREATE FUNCTION free_time(barber_id bigint, from_date date, to_date date DEFAULT NULL) RETURNS SETOF time_span
 AS 'MODULE_PATHNAME', 'booking_free_time' LANGUAGE C STABLE PARALLEL SAFE ROWS 10;
@@ -617,7 +617,7 @@ COMMENT ON FUNCTION available_visits(bigint[], date, date, bigint, boolean) IS
 'The times on those local dates at which the services (1 to 10, of one shop) fit back to back in the given order, one row for each start, with the items that book_visit takes.
 The first begins on its grid, each next one when the one before ends; with the same barber, once the buffers between them have passed.
 Who comes next is the same barber if possible, else the one with the lowest id. barber_id: by that one alone; same_barber: all by one.
-Errors as available_slots; 22023 no or too many services, or of two shops; 22004 NULL in service_ids.';
+Errors as available_slots; 22023 no or too many services, or of two shops; 22004 NULL in service_ids; 54000 also when the first service has more than ten times booking.max_rows slots, or there are too many ways to arrange a visit.';
 
 -- ---------------------------------------------------------------------------
 -- Reads: what the page around a booking lists
@@ -632,7 +632,7 @@ AS 'MODULE_PATHNAME', 'booking_active_services' LANGUAGE C STABLE PARALLEL SAFE 
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION active_services(bigint) IS
 'The services a shop offers now, by name: active, in an active shop, and offered by an active barber. Minutes and price are the service''s;
-a barber may have others, which active_barbers(shop_id, service_id) shows. Errors: P0002 unknown shop; 22004 NULL.';
+a barber may have others, which active_barbers(shop_id, service_id) shows. Errors: P0002 unknown shop; 22004 NULL; 54000 more rows than booking.max_rows.';
 
 CREATE FUNCTION active_barbers(shop_id bigint, service_id bigint DEFAULT NULL)
 RETURNS TABLE (barber_id bigint, name text, duration_minutes int, price_cents bigint, currency text)
@@ -640,7 +640,7 @@ AS 'MODULE_PATHNAME', 'booking_active_barbers' LANGUAGE C STABLE PARALLEL SAFE R
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION active_barbers(bigint, bigint) IS
 'The active barbers of an active shop, by name. With service_id: those who offer it, with their own minutes and price; without: both NULL.
-Errors: P0002 unknown shop or service; 22004 NULL shop_id.';
+Errors: P0002 unknown shop or service; 22004 NULL shop_id; 54000 more rows than booking.max_rows.';
 
 CREATE FUNCTION user_appointments(user_id bigint, upcoming boolean DEFAULT true)
 RETURNS TABLE (appointment_id bigint, starts_at timestamptz, ends_at timestamptz, status text,
@@ -651,7 +651,7 @@ AS 'MODULE_PATHNAME', 'booking_user_appointments' LANGUAGE C STABLE PARALLEL SAF
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION user_appointments(bigint, boolean) IS
 'A customer''s appointments. upcoming: those live and not over, soonest first; otherwise all the others, latest first. hold_expires_at: until when it can be confirmed; an offer of the waitlist may keep its time for longer.
-With booking.shop_id set, those in that shop. Customer data: revoked from PUBLIC. Errors: P0002 unknown user, or with booking.shop_id none of the shop''s customers; 22004 NULL argument; 42501 another''s user_id.';
+With booking.shop_id set, those in that shop. Customer data: revoked from PUBLIC. Errors: P0002 unknown user, or with booking.shop_id none of the shop''s customers; 22004 NULL argument; 42501 another''s user_id; 54000 more rows than booking.max_rows.';
 
 -- ---------------------------------------------------------------------------
 -- Writes
@@ -805,7 +805,7 @@ AS 'MODULE_PATHNAME', 'booking_appointments_at_risk' LANGUAGE C STABLE PARALLEL 
 SET search_path = pg_catalog, pg_temp;
 COMMENT ON FUNCTION appointments_at_risk(bigint) IS
 'The live appointments of a shop, not yet over, that no longer fit, by start: reason not_offered (shop, barber or service switched off, or no longer offered) or outside_hours (hours changed, time off added).
-Those booked with the override hours are not asked about hours. A staff view: revoked from PUBLIC. Errors: P0002 unknown shop; 22004.';
+Those booked with the override hours are not asked about hours. A staff view: revoked from PUBLIC. Errors: P0002 unknown shop; 22004; 54000 more rows than booking.max_rows.';
 
 CREATE FUNCTION ensure_user(email text DEFAULT NULL, name text DEFAULT NULL, phone text DEFAULT NULL) RETURNS bigint
 AS 'MODULE_PATHNAME', 'booking_ensure_user' LANGUAGE C VOLATILE PARALLEL UNSAFE
@@ -882,7 +882,7 @@ COMMENT ON FUNCTION business_metrics(bigint, date, date) IS
 attempts: all that left a row, which an attempt that was refused does not (stats_outcomes counts those). holds: those that began as a hold, the waitlist''s too; holds_confirmed of them, after hold_to_confirm_median since they were made.
 bookings: attempts less holds that were never confirmed, and less what the shop did not answer within answer_within_minutes; cancellations are of bookings. cancelled_by_...: where the canceller is known.
 booked_minutes: time in which barbers are, or were, booked, each minute once whatever a group''s size, without buffers and gaps between steps; open_minutes: hours less time off of the active barbers, as the configuration is now; utilization: their quotient, NULL when closed, above 1 when staff book outside hours. Both end at midnight.
-revenue_cents: the prices of the completed. A staff view: revoked from PUBLIC. Errors: P0002 unknown shop; 22004 NULL shop_id or from_date; 22023 infinite, reversed or too long range.';
+revenue_cents: the prices of the completed; NULL beyond bigint, which takes prices that a lost CHECK let in. A staff view: revoked from PUBLIC. Errors: P0002 unknown shop; 22004 NULL shop_id or from_date; 22023 infinite, reversed or too long range.';
 
 -- ---------------------------------------------------------------------------
 -- Monitoring: verify()

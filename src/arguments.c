@@ -1,13 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * arguments.c
- *	  Refusals of bad arguments, which have no reason code.
+ *	  Refusals of bad arguments, and of too large answers, which have no
+ *	  reason code.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/detoast.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
@@ -15,6 +17,7 @@
 #include "booking.h"
 
 #define LONGEST_RANGE_DAYS 366
+#define SLOTS_PER_ROW 10		/* that may be gone through */
 
 void
 require_argument(FunctionCallInfo fcinfo, int argno, const char *name)
@@ -64,6 +67,65 @@ text_argument(FunctionCallInfo fcinfo, int argno, const char *name, int most)
 {
 	return PG_ARGISNULL(argno) ? NULL :
 		read_text(PG_GETARG_DATUM(argno), name, most);
+}
+
+/*
+ * How many elements an array argument has, of how many dimensions.  Neither the
+ * elements nor a compressed array are unpacked for that, so that a huge one
+ * costs nothing.
+ */
+int
+array_argument_count(FunctionCallInfo fcinfo, int argno, int *dimensions)
+{
+	Datum		value = PG_GETARG_DATUM(argno);
+	ArrayType  *head;
+
+	if (VARATT_IS_EXTERNAL_EXPANDED(DatumGetPointer(value)))
+	{
+		AnyArrayType *array = DatumGetAnyArrayP(value);
+
+		*dimensions = AARR_NDIM(array);
+		return ArrayGetNItems(*dimensions, AARR_DIMS(array));
+	}
+	head = (ArrayType *) PG_DETOAST_DATUM_SLICE(value, 0, sizeof(ArrayType) -
+												VARHDRSZ +
+												MAXDIM * sizeof(int));
+	*dimensions = ARR_NDIM(head);
+	return ArrayGetNItems(*dimensions, ARR_DIMS(head));
+}
+
+/*
+ * Refuses an answer of more rows than booking.max_rows; called as soon as that
+ * many are known.
+ */
+void
+require_row_count(int64 count)
+{
+	if (count > booking_max_rows())
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("the answer has too many rows"),
+				 errdetail("It has more than %d, the most that booking.max_rows allows.",
+						   booking_max_rows()),
+				 errhint("Ask for fewer days or for one barber, or let a superuser raise booking.max_rows.")));
+}
+
+/*
+ * The same for slots that are counted or gone through, of which few or none are
+ * returned: ten times as many.
+ */
+void
+require_slot_count(int64 count)
+{
+	int64		most = (int64) booking_max_rows() * SLOTS_PER_ROW;
+
+	if (count > most)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("there are too many slots to go through"),
+				 errdetail("There are more than " INT64_FORMAT ", %d times booking.max_rows.",
+						   most, SLOTS_PER_ROW),
+				 errhint("Ask for fewer days or for one barber, or let a superuser raise booking.max_rows.")));
 }
 
 static void

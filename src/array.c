@@ -25,7 +25,8 @@ grow_array(void *rows, int *capacity, int needed, Size row_size)
 {
 	if (rows != NULL && needed <= *capacity)
 		return rows;
-	*capacity = Max(Max(needed, 16), *capacity * 2);
+	*capacity = Max(Max(needed, 16),
+					*capacity > PG_INT32_MAX / 2 ? PG_INT32_MAX : *capacity * 2);
 	if (rows == NULL)
 		return palloc_extended(*capacity * row_size, MCXT_ALLOC_HUGE);
 	return repalloc_huge(rows, *capacity * row_size);

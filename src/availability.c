@@ -19,6 +19,7 @@
 #include "booking.h"
 
 #define MOST_SLOTS 10000
+#define MOST_IN_STRIDE (10 * MOST_SLOTS)
 #define LONGEST_STRIDE (32 * USECS_PER_DAY)
 
 /*
@@ -239,6 +240,7 @@ MEASURED_FUNCTION(booking_available_slots, OP_AVAILABLE_SLOTS)
 		else
 			find_starts_of_move(search.schedule, move, offer, search.reader,
 								&window, &starts);
+		require_row_count((int64) array.count + starts.count);
 		add_slots(&array, offer, &starts);
 	}
 	end_search(&search);
@@ -249,11 +251,12 @@ MEASURED_FUNCTION(booking_available_slots, OP_AVAILABLE_SLOTS)
 }
 
 /*
- * All slots that start in [from, until), up to the horizon of each offer.
+ * The earliest slots that start in [from, until), up to the horizon of each
+ * offer: how_many at least, if there are so many.
  */
 static void
 collect_stride(Search *search, TimestampTz from, TimestampTz until,
-			   SlotArray *array)
+			   int how_many, SlotArray *array)
 {
 	StartList	starts = {0};
 
@@ -272,6 +275,11 @@ collect_stride(Search *search, TimestampTz from, TimestampTz until,
 		CHECK_FOR_INTERRUPTS();
 		offer_starts(offer, search->reader, NULL, &window, &starts);
 		add_slots(array, offer, &starts);
+		if (array->count > MOST_IN_STRIDE)
+		{
+			sort_slots(array);
+			array->count = how_many;
+		}
 	}
 	sort_slots(array);
 }
@@ -288,6 +296,7 @@ put_next_slots(Search *search, TimestampTz not_before, int how_many,
 	TimestampTz end = DT_NOBEGIN;
 	int64		stride = USECS_PER_DAY;
 	SlotArray	array = {0};
+	int64		total = 0;
 
 	for (int i = 0; i < search->offer_count; i++)
 	{
@@ -305,8 +314,11 @@ put_next_slots(Search *search, TimestampTz not_before, int how_many,
 	{
 		int			found;
 
-		collect_stride(search, from, Min(from + stride, end), &array);
+		collect_stride(search, from, Min(from + stride, end), how_many,
+					   &array);
 		found = Min(array.count, how_many);
+		total += found;
+		require_row_count(total);
 		put_slots(result, &array, found);
 		how_many -= found;
 		from += stride;
@@ -344,11 +356,12 @@ MEASURED_FUNCTION(booking_next_slots, OP_NEXT_SLOTS)
 }
 
 /*
- * Counts an offer's slots by date.
+ * Counts an offer's slots by date, and adds their number to *total.
  */
 static void
 count_by_day(Search *search, Offer *offer, DateADT from_date,
-			 DateADT to_date, int *counts, TimestampTz *firsts)
+			 DateADT to_date, int *counts, TimestampTz *firsts,
+			 int64 *total)
 {
 	Zone	   *zone = &offer->barber->shop->zone;
 	StartList	starts = {0};
@@ -358,6 +371,8 @@ count_by_day(Search *search, Offer *offer, DateADT from_date,
 
 	offer_window(offer, from_date, to_date, &window);
 	offer_starts(offer, search->reader, NULL, &window, &starts);
+	*total += starts.count;
+	require_slot_count(*total);
 	for (int i = 0; i < starts.count; i++)
 	{
 		TimestampTz at = starts.starts[i].at;
@@ -380,6 +395,7 @@ MEASURED_FUNCTION(booking_availability_by_day, OP_AVAILABILITY_BY_DAY)
 	ResultSet	result;
 	int		   *counts;
 	TimestampTz *firsts;
+	int64		total = 0;
 
 	require_argument(fcinfo, 0, "service_id");
 	require_argument(fcinfo, 1, "from_date");
@@ -394,7 +410,7 @@ MEASURED_FUNCTION(booking_availability_by_day, OP_AVAILABILITY_BY_DAY)
 	{
 		CHECK_FOR_INTERRUPTS();
 		count_by_day(&search, &search.offers[i], from_date, to_date,
-					 counts, firsts);
+					 counts, firsts, &total);
 	}
 	end_search(&search);
 

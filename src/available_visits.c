@@ -127,17 +127,19 @@ refuse_services(const char *detail)
 static int64 *
 read_service_ids(FunctionCallInfo fcinfo, int *count)
 {
-	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(0);
+	int			dimensions;
 	Datum	   *values;
 	bool	   *nulls;
 	int64	   *ids;
 
-	if (ARR_NDIM(array) > 1)
+	*count = array_argument_count(fcinfo, 0, &dimensions);
+	if (dimensions > 1)
 		refuse_services("It has more than one dimension.");
-	deconstruct_array(array, INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
-					  TYPALIGN_DOUBLE, &values, &nulls, count);
 	if (*count < 1 || *count > MOST_SERVICES)
 		refuse_services(psprintf("It has %d.", *count));
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), INT8OID, sizeof(int64),
+					  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &values, &nulls,
+					  count);
 	ids = palloc(*count * sizeof(int64));
 	for (int i = 0; i < *count; i++)
 	{
@@ -256,6 +258,7 @@ read_starts(Search *search, DateADT from_date, DateADT to_date,
 			StartList *starts)
 {
 	Course	   *first = &search->courses[0];
+	int64		total = 0;
 
 	for (int c = 0; c < first->count; c++)
 	{
@@ -266,6 +269,8 @@ read_starts(Search *search, DateADT from_date, DateADT to_date,
 		offer_window(&chair->offer, from_date, to_date, &window);
 		offer_starts(&chair->offer, search->reader, NULL, &window,
 					 &chair->starts);
+		total += chair->starts.count;
+		require_slot_count(total);
 		for (int i = 0; i < chair->starts.count; i++)
 			add_start(starts, chair->starts.starts[i].at, 1);
 	}
@@ -624,6 +629,7 @@ MEASURED_FUNCTION(booking_available_visits, OP_AVAILABLE_VISITS)
 	DateADT		to_date;
 	Search		search = {0};
 	StartList	starts = {0};
+	int			visits = 0;
 	ResultSet	result;
 	Oid			item_type;
 	int64	   *service_ids;
@@ -648,8 +654,10 @@ MEASURED_FUNCTION(booking_available_visits, OP_AVAILABLE_VISITS)
 	read_starts(&search, from_date, to_date, &starts);
 	for (int i = 0; i < starts.count; i++)
 	{
-		if (seat_visit(&search, starts.starts[i].at))
-			put_visit(&result, &search, item_type);
+		if (!seat_visit(&search, starts.starts[i].at))
+			continue;
+		require_row_count(++visits);
+		put_visit(&result, &search, item_type);
 	}
 	busy_close(search.reader);
 	MemoryContextDelete(search.context);

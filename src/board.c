@@ -74,6 +74,7 @@ MEASURED_FUNCTION(booking_free_time, OP_FREE_TIME)
 	barber = require_barber(schedule, PG_GETARG_INT64(0));
 	zone_date_spans(&barber->shop->zone, from_date, to_date, &dates);
 	find_free_time(barber, &dates, &free);
+	require_row_count(free.count);
 	for (int i = 0; i < free.count; i++)
 	{
 		Datum		values[2];
@@ -114,6 +115,7 @@ add_entry(Board *board, const Span *span, const char *kind,
 		board->entries = grow_array(board->entries, &board->capacity,
 									board->count + 1, sizeof(BoardEntry));
 	entry = &board->entries[board->count++];
+	require_row_count(board->count);
 	entry->span = *span;
 	entry->kind = kind;
 	entry->appointment_id = appointment_id;

@@ -22,12 +22,16 @@ booking_module_magic();
 
 PGDLLEXPORT void _PG_init(void);
 
+/* Of the longest rows, slots, that many take 3.2 GB */
+#define MOST_MAX_ROWS 100000000
+
 static char *now_setting = NULL;
 static TimestampTz fixed_now;	/* DT_NOEND: the clock decides */
 static char *actor_setting = NULL;
 static bool track_setting = true;
 static bool leaf_scan_setting = true;
 static int	cache_size_setting = 16 * 1024;	/* kB */
+static int	max_rows_setting = 100000;
 
 /* A setting that holds an id, or nothing */
 typedef struct IdSetting
@@ -239,6 +243,15 @@ booking_cache_size(void)
 }
 
 /*
+ * How many rows an answer may have.
+ */
+int
+booking_max_rows(void)
+{
+	return max_rows_setting;
+}
+
+/*
  * The customer that the client says it acts for; false: it names none.
  */
 bool
@@ -335,9 +348,24 @@ _PG_init(void)
 							NULL,
 							NULL,
 							NULL);
+
+	/* Whoever may call a function must not be able to raise it: PGC_SUSET */
+	DefineCustomIntVariable("booking.max_rows",
+							"How many rows the answer of a booking function may have.",
+							"What would be more is an error, and so is going through ten times as many slots.",
+							&max_rows_setting,
+							100000,
+							1,
+							MOST_MAX_ROWS,
+							PGC_SUSET,
+							0,
+							NULL,
+							NULL,
+							NULL);
 	MarkGUCPrefixReserved("booking");
 	catalog_init();
 	owner_init();
+	versions_init();
 	guard_init();
 	stats_init();
 }

@@ -54,6 +54,7 @@ extern bool booking_shop_id(int64 *shop_id);
 extern bool booking_is_tracked(void);
 extern bool booking_leaf_scan(void);
 extern Size booking_cache_size(void);
+extern int	booking_max_rows(void);
 
 /* ---- reasons.c: why something is refused ---- */
 
@@ -111,6 +112,10 @@ extern void require_finite(TimestampTz at, const char *name);
 extern char *read_text(Datum value, const char *name, int most);
 extern char *text_argument(FunctionCallInfo fcinfo, int argno,
 						   const char *name, int most);
+extern void require_row_count(int64 count);
+extern void require_slot_count(int64 count);
+extern int	array_argument_count(FunctionCallInfo fcinfo, int argno,
+								 int *dimensions);
 extern void read_date_range(FunctionCallInfo fcinfo, int from_arg,
 							int to_arg, DateADT *from_date,
 							DateADT *to_date);
@@ -668,6 +673,8 @@ extern void scan_appointments(int64 barber_id, TimestampTz from,
 
 /* ---- versions.c: update chains ---- */
 
+extern void versions_init(void);
+extern bool version_is_own_dead(const ItemPointerData *entry);
 extern bool version_follow(Relation rel, const ItemPointerData *entry,
 						   Snapshot dirty, TupleTableSlot *row);
 extern bool version_next(Relation rel, TupleTableSlot *version,
@@ -1052,6 +1059,7 @@ typedef struct OwnerQuery
 	Oid			argtypes[12];
 	const char *arbiter;		/* index that ON CONFLICT asks for; or NULL */
 	bool		by_index;		/* never to read through a table */
+	bool		is_answer;		/* no more rows than booking.max_rows */
 	struct _SPI_plan *plan;		/* kept once prepared */
 	uint32		tables;			/* which of ours it names; set with the plan */
 } OwnerQuery;

@@ -217,7 +217,9 @@ static OwnerQuery figures_query = {
 	" coalesce(c.no_shows, 0), coalesce(c.completed, 0),"
 	" coalesce(k.minutes, 0), d.minutes,"
 	" round(coalesce(k.minutes, 0)::numeric / nullif(d.minutes, 0), 4),"
-	" coalesce(c.revenue_cents, 0)::bigint"
+	" CASE WHEN c.revenue_cents IS NULL THEN 0"
+	" WHEN abs(c.revenue_cents) <= 9223372036854775807"
+	" THEN c.revenue_cents::bigint END"
 	" FROM days d LEFT JOIN counted c ON c.day = d.day"
 	" LEFT JOIN booked k ON k.day = d.day ORDER BY d.day",
 	.nargs = 7,

@@ -30,6 +30,8 @@
 
 #include "booking.h"
 
+#define HIGHEST_FIRST_VERSION 1000000000
+
 #define MAY_BECOME(s) (1 << (s))
 
 /* Which status may follow; those without an entry are final */
@@ -196,15 +198,44 @@ clear_notes(const TriggerData *trigger, const Occupation *old,
 }
 
 /*
- * Every update is a new version.
+ * A raw writer may begin with any version, as a copy of old rows does, but not
+ * with one after which changes would soon be impossible.
+ */
+static void
+check_first_version(TupleTableSlot *row)
+{
+	bool		isnull = false;
+	int			version =
+		DatumGetInt32(appointment_value(row, APPT_VERSION, &isnull));
+
+	if (!isnull && version > HIGHEST_FIRST_VERSION)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("version of new appointment is out of range"),
+				 errdetail("It is %d; the most is %d.", version,
+						   HIGHEST_FIRST_VERSION),
+				 errhint("Leave version out: it begins with 1.")));
+}
+
+/*
+ * Every update is a new version.  After the last there is none: a number that
+ * wraps would let an old one through that somebody still has.
  */
 static void
 advance_version(TupleTableSlot *old, Changes *changes)
 {
 	bool		isnull = false;
-	Datum		version = appointment_value(old, APPT_VERSION, &isnull);
+	int			version =
+		DatumGetInt32(appointment_value(old, APPT_VERSION, &isnull));
 
-	change(changes, APPT_VERSION, Int32GetDatum(DatumGetInt32(version) + 1),
+	if (!isnull && version == PG_INT32_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("version of appointment is out of range"),
+				 errdetail("It is %d, and every change makes it one more.",
+						   version),
+				 errhint("Let the tables' owner set it to 1 while trigger zz_guard_before is disabled.")));
+	change(changes, APPT_VERSION, Int32GetDatum(isnull ? 0 : version + 1),
 		   isnull);
 	change(changes, APPT_UPDATED_AT, TimestampTzGetDatum(booking_now()),
 		   false);
@@ -368,6 +399,8 @@ booking_guard_before(PG_FUNCTION_ARGS)
 	write = guard_own_write(row.id);
 	if (is_update && write == NULL)
 		move_busy(trigger, &row, &changes);
+	if (!is_update && write == NULL)
+		check_first_version(slot);
 	if (occupation_needs_look(&row, is_update ? &old : NULL))
 	{
 		if (write != NULL)

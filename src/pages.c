@@ -53,7 +53,8 @@ static OwnerQuery services_query = {
 	" WHERE o.service_id = s.id AND b.is_active)"
 	" ORDER BY s.name, s.id",
 	.nargs = 1,
-	.argtypes = {INT8OID}
+	.argtypes = {INT8OID},
+	.is_answer = true
 };
 
 /*
@@ -77,7 +78,8 @@ static OwnerQuery barbers_query = {
 	" WHERE b.shop_id = $1 AND b.is_active AND h.is_active"
 	" ORDER BY b.name, b.id",
 	.nargs = 1,
-	.argtypes = {INT8OID}
+	.argtypes = {INT8OID},
+	.is_answer = true
 };
 
 static OwnerQuery offering_barbers_query = {
@@ -91,7 +93,8 @@ static OwnerQuery offering_barbers_query = {
 	" WHERE b.shop_id = $1 AND s.id = $2 AND b.is_active AND h.is_active AND s.is_active"
 	" ORDER BY b.name, b.id",
 	.nargs = 2,
-	.argtypes = {INT8OID, INT8OID}
+	.argtypes = {INT8OID, INT8OID},
+	.is_answer = true
 };
 
 /*
@@ -142,14 +145,16 @@ MEASURED_FUNCTION(booking_active_barbers, OP_ACTIVE_BARBERS)
 static OwnerQuery upcoming_query = {
 	.sql = USER_APPOINTMENTS " AND " IS_UPCOMING " ORDER BY a.starts_at, a.id",
 	.nargs = 3,
-	.argtypes = {INT8OID, TIMESTAMPTZOID, INT8OID}
+	.argtypes = {INT8OID, TIMESTAMPTZOID, INT8OID},
+	.is_answer = true
 };
 
 static OwnerQuery past_query = {
 	.sql = USER_APPOINTMENTS " AND NOT " IS_UPCOMING
 	" ORDER BY a.starts_at DESC, a.id DESC",
 	.nargs = 3,
-	.argtypes = {INT8OID, TIMESTAMPTZOID, INT8OID}
+	.argtypes = {INT8OID, TIMESTAMPTZOID, INT8OID},
+	.is_answer = true
 };
 
 /*

@@ -377,7 +377,9 @@ probe_entries(BusyReader *reader, const LeafEntries *entries,
 		if (entry->busy.until <= occupant->busy.from ||
 			entry->expires_at <= reader->now ||
 			ItemPointerCompare((ItemPointer) &entry->row,
-							   (ItemPointer) &occupant->stored) == 0)
+							   (ItemPointer) &occupant->stored) == 0 ||
+			(reader->snapshot->snapshot_type == SNAPSHOT_DIRTY &&
+			 version_is_own_dead(&entry->row)))
 			continue;
 		CHECK_FOR_INTERRUPTS();
 		probe_entry(reader, entry, occupant, seats, result, holder);
@@ -459,6 +461,7 @@ scan_versions(Relation appointments, Relation index, Snapshot snapshot,
 			  void *arg)
 {
 	TupleTableSlot *row = table_slot_create(appointments, NULL);
+	bool		is_dirty = snapshot == NULL;
 	SnapshotData dirty;
 	IndexScanDesc scan;
 
@@ -472,6 +475,8 @@ scan_versions(Relation appointments, Relation index, Snapshot snapshot,
 	{
 		CHECK_FOR_INTERRUPTS();
 		booking_injection_point("booking-entries-copied");
+		if (is_dirty && version_is_own_dead(&scan->xs_heaptid))
+			continue;
 		visit_versions(scan, row, callback, arg);
 	}
 	index_endscan(scan);

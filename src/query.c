@@ -102,7 +102,8 @@ run_query(void *arg)
 	if (query->arbiter != NULL)
 		find_arbiter(query);
 	code = SPI_execute_plan(query->plan, run->values, run->nulls,
-							run->read_only, 0);
+							run->read_only,
+							query->is_answer ? booking_max_rows() + 1 : 0);
 	if (code < 0)
 		elog(ERROR, "could not run \"%s\": %s", query->sql,
 			 SPI_result_code_string(code));
@@ -189,6 +190,8 @@ owner_query_result(FunctionCallInfo fcinfo, OwnerQuery *query,
 	result_begin(fcinfo, &result);
 	SPI_connect();
 	count = run_owner_query(query, values, nulls, true);
+	if (query->is_answer)
+		require_row_count(count);
 	check_result(SPI_tuptable->tupdesc, result.desc);
 	for (int i = 0; i < count; i++)
 		tuplestore_puttuple(result.store, SPI_tuptable->vals[i]);

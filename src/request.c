@@ -38,6 +38,7 @@
 #include "booking.h"
 
 #define LONGEST_KEY 200			/* characters, as the CHECK has it */
+#define MOST_OVERRIDES 100		/* elements, if many name the same */
 
 static const char *const override_names[] = {
 	"hours", "notice", "grid", "horizon", "limits", "window"
@@ -85,6 +86,21 @@ override_from_datum(Datum name, bool isnull)
 	return 0;
 }
 
+static void
+require_few_overrides(FunctionCallInfo fcinfo, int argno)
+{
+	int			dimensions;
+	int			count = array_argument_count(fcinfo, argno, &dimensions);
+
+	if (count > MOST_OVERRIDES)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("overrides has too many elements"),
+				 errdetail("It has %d; the most is %d.", count,
+						   MOST_OVERRIDES),
+				 errhint("Name each rule once: hours, notice, grid, horizon, limits or window.")));
+}
+
 /*
  * The argument overrides, as a set of bits.
  */
@@ -98,6 +114,7 @@ read_rule_overrides(FunctionCallInfo fcinfo, int argno)
 
 	if (PG_ARGISNULL(argno))
 		return 0;
+	require_few_overrides(fcinfo, argno);
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(argno), TEXTOID, -1, false,
 					  TYPALIGN_INT, &names, &nulls, &count);
 	for (int i = 0; i < count; i++)

@@ -95,6 +95,7 @@ put_risks(Schedule *schedule, int count, ResultSet *result)
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext per_row = AllocSetContextCreate(caller, "booking risk",
 												  ALLOCSET_DEFAULT_SIZES);
+	int			risks = 0;
 
 	for (int i = 0; i < count; i++)
 	{
@@ -111,6 +112,7 @@ put_risks(Schedule *schedule, int count, ResultSet *result)
 		{
 			values[6] = CStringGetTextDatum(reason_name(refusal.reason));
 			values[7] = CStringGetTextDatum(refusal_detail(&refusal));
+			require_row_count(++risks);
 			tuplestore_putvalues(result->store, result->desc, values, nulls);
 		}
 		MemoryContextSwitchTo(caller);

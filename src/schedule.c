@@ -50,6 +50,8 @@ typedef enum EntryKind
 
 /* What CHECKs of the tables are about */
 #define MINUTES_PER_DAY (24 * 60)
+#define MOST_SEATS 100000
+#define HIGHEST_PRICE INT64CONST(1000000000000)
 #define MINUTES_PER_YEAR (365 * MINUTES_PER_DAY)
 
 /* ---- rows into arrays ---- */
@@ -119,7 +121,7 @@ price_value(HeapTuple row, TupleDesc desc, TableId table, int column,
 {
 	int64		value = int8_value(row, desc, table, column, if_null);
 
-	if (value < 0 && value != if_null)
+	if ((value < 0 && value != if_null) || value > HIGHEST_PRICE)
 		catalog_raise_forbidden(table, column, psprintf(INT64_FORMAT, value));
 	return value;
 }
@@ -495,7 +497,7 @@ compile_service(HeapTuple row, TupleDesc desc, void *state)
 											   0, MINUTES_PER_YEAR);
 	service->price_cents = price_value(row, desc, SERVICES, SERVICE_PRICE, 0);
 	service->capacity = int4_between(row, desc, SERVICES, SERVICE_CAPACITY, 1,
-									 1, PG_INT32_MAX);
+									 1, MOST_SEATS);
 }
 
 typedef struct StepRow

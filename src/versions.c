@@ -30,6 +30,16 @@
  * The first version that is not dead is the one to judge.  A later one is not
  * committed yet, and its transaction may abort.
  *
+ * What our own transaction replaced or deleted need not be followed either: the
+ * entry of the version that came after it was made before the entries were
+ * copied.  Nor need it be fetched a second time.  A transaction that changes the
+ * same time over and over leaves a dead entry with each change, which nobody may
+ * remove before it ends; so that its looks do not become slower and slower,
+ * those entries are remembered.  They stay dead until a subtransaction aborts,
+ * which may bring versions back and let their line pointers be reused: then all
+ * are forgotten, and whenever a definition changes, since a table may have been
+ * rewritten.
+ *
  * The caller holds a lock on the table, a pin on the page of the entry, and an
  * active snapshot older than its copy of the entries.
  *
@@ -40,13 +50,114 @@
 #include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/transam.h"
+#include "access/xact.h"
 #include "miscadmin.h"
+#include "common/hashfn.h"
 #include "storage/bufmgr.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 #include "booking.h"
 #include "compat.h"
+
+/* ---- entries that our own transaction has left dead ---- */
+
+typedef struct OwnDead
+{
+	uint64		entry;			/* block and offset */
+	char		status;			/* simplehash's own */
+} OwnDead;
+
+#define SH_PREFIX own_dead
+#define SH_ELEMENT_TYPE OwnDead
+#define SH_KEY_TYPE uint64
+#define SH_KEY entry
+#define SH_HASH_KEY(table, key) hash_combine(murmurhash32((uint32) (key)), \
+											 (uint32) ((key) >> 32))
+#define SH_EQUAL(table, a, b) ((a) == (b))
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+/* In 15 the header shadows a variable of its own */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+#include "lib/simplehash.h"
+#pragma GCC diagnostic pop
+
+static own_dead_hash *own_dead = NULL;	/* NULL: none */
+static MemoryContext own_dead_context;	/* of the transaction */
+static uint64 own_dead_generation;	/* of the definitions */
+
+static uint64
+entry_key(const ItemPointerData *entry)
+{
+	return ((uint64) ItemPointerGetBlockNumber(entry) << 16) |
+		ItemPointerGetOffsetNumber(entry);
+}
+
+static void
+forget_own_dead(void)
+{
+	if (own_dead == NULL)
+		return;
+	own_dead = NULL;
+	MemoryContextDelete(own_dead_context);
+}
+
+static void
+remember_own_dead(const ItemPointerData *entry)
+{
+	bool		found;
+
+	if (own_dead == NULL)
+	{
+		own_dead_context = AllocSetContextCreate(TopTransactionContext,
+												 "own dead entries",
+												 ALLOCSET_DEFAULT_SIZES);
+		own_dead = own_dead_create(own_dead_context, 64, NULL);
+		own_dead_generation = catalog_shape_generation();
+	}
+	(void) own_dead_insert(own_dead, entry_key(entry), &found);
+}
+
+/*
+ * Whether our own transaction is known to have left an entry of appointments
+ * dead: no dirty snapshot of ours will see a version of it.
+ */
+bool
+version_is_own_dead(const ItemPointerData *entry)
+{
+	if (own_dead == NULL)
+		return false;
+	if (own_dead_generation != catalog_shape_generation())
+		forget_own_dead();
+	return own_dead != NULL &&
+		own_dead_lookup(own_dead, entry_key(entry)) != NULL;
+}
+
+static void
+own_subtransaction_ended(SubXactEvent event, SubTransactionId mySubid,
+						 SubTransactionId parentSubid, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		forget_own_dead();
+}
+
+static void
+own_transaction_ended(XactEvent event, void *arg)
+{
+	forget_own_dead();
+}
+
+void
+versions_init(void)
+{
+	RegisterSubXactCallback(own_subtransaction_ended, NULL);
+	RegisterXactCallback(own_transaction_ended, NULL);
+}
+
+/* ---- update chains ---- */
 
 /*
  * The step from a version to the one that replaced it.
@@ -75,17 +186,30 @@ read_step(HeapTupleHeader version, const ItemPointerData *at,
 }
 
 /*
+ * Whether our own transaction has replaced or deleted a version.
+ */
+static bool
+is_own_change(HeapTupleHeader version)
+{
+	return (version->t_infomask & HEAP_XMAX_INVALID) == 0 &&
+		!HeapTupleHeaderIsOnlyLocked(version) &&
+		TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetUpdateXid(version));
+}
+
+/*
  * Finds the first version in the HOT chain of an entry that was replaced by a
- * transaction which the snapshot does not see as finished.  The buffer of the
- * chain is locked by the caller.
+ * transaction which the snapshot does not see as finished.  *is_own_dead: there
+ * is none, as our own has replaced or deleted the last.  The buffer of the chain
+ * is locked by the caller.
  */
 static bool
 find_recent_step(Page page, const ItemPointerData *entry, Snapshot held,
-				 UpdateStep *step)
+				 UpdateStep *step, bool *is_own_dead)
 {
 	ItemPointerData at = *entry;
 	TransactionId replaced_by = InvalidTransactionId;
 
+	*is_own_dead = false;
 	for (;;)
 	{
 		OffsetNumber offset = ItemPointerGetOffsetNumber(&at);
@@ -107,7 +231,8 @@ find_recent_step(Page page, const ItemPointerData *entry, Snapshot held,
 			!TransactionIdEquals(HeapTupleHeaderGetXmin(version),
 								 replaced_by))
 			return false;
-		if (!read_step(version, &at, step))
+		*is_own_dead = is_own_change(version);
+		if (*is_own_dead || !read_step(version, &at, step))
 			return false;
 		if (XidInMVCCSnapshot(step->replaced_by, held))
 			return true;
@@ -124,12 +249,15 @@ find_first_step(Relation rel, const ItemPointerData *entry, UpdateStep *step)
 	Snapshot	held = GetActiveSnapshot();
 	Buffer		buffer = ReadBuffer(rel, ItemPointerGetBlockNumber(entry));
 	Page		page = BufferGetPage(buffer);
+	bool		is_own_dead;
 	bool		found;
 
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	booking_test_for_old_snapshot(held, rel, page);
-	found = find_recent_step(page, entry, held, step);
+	found = find_recent_step(page, entry, held, step, &is_own_dead);
 	UnlockReleaseBuffer(buffer);
+	if (is_own_dead)
+		remember_own_dead(entry);
 	return found;
 }
 
@@ -163,7 +291,8 @@ follow(Relation rel, UpdateStep *step, Snapshot dirty, TupleTableSlot *row)
 		else
 		{
 			LockBuffer(buffer, BUFFER_LOCK_SHARE);
-			goes_on = read_step(version.t_data, &version.t_self, step);
+			goes_on = !is_own_change(version.t_data) &&
+				read_step(version.t_data, &version.t_self, step);
 			LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
 		}
 		ReleaseBuffer(buffer);

@@ -93,21 +93,25 @@ refuse_items(const char *detail)
 }
 
 static void
-read_items(ArrayType *array, Visit *visit)
+read_items(FunctionCallInfo fcinfo, int argno, Visit *visit)
 {
+	int			dimensions;
+	ArrayType  *array;
 	int16		length;
 	bool		by_value;
 	char		alignment;
 	Datum	   *items;
 	bool	   *nulls;
 
-	if (ARR_NDIM(array) > 1)
+	visit->count = array_argument_count(fcinfo, argno, &dimensions);
+	if (dimensions > 1)
 		refuse_items("It has more than one dimension.");
+	if (visit->count < 1 || visit->count > MOST_ITEMS)
+		refuse_items(psprintf("It has %d.", visit->count));
+	array = PG_GETARG_ARRAYTYPE_P(argno);
 	get_typlenbyvalalign(ARR_ELEMTYPE(array), &length, &by_value, &alignment);
 	deconstruct_array(array, ARR_ELEMTYPE(array), length, by_value, alignment,
 					  &items, &nulls, &visit->count);
-	if (visit->count < 1 || visit->count > MOST_ITEMS)
-		refuse_items(psprintf("It has %d.", visit->count));
 	for (int i = 0; i < visit->count; i++)
 	{
 		if (nulls[i])
@@ -144,7 +148,7 @@ read_visit(FunctionCallInfo fcinfo, Visit *visit)
 
 	memset(visit, 0, sizeof(*visit));
 	require_argument(fcinfo, 1, "items");
-	read_items(PG_GETARG_ARRAYTYPE_P(1), visit);
+	read_items(fcinfo, 1, visit);
 	key = read_key(fcinfo, 2);
 	overrides = read_rule_overrides(fcinfo, 3);
 	for (int i = 0; i < visit->count; i++)

@@ -3,6 +3,10 @@
 # subtransaction.  If this fails, a pooled connection that lives for weeks
 # grows until the server is out of memory.
 #
+# And one call takes little, however much it asks for: a year of one-minute slots
+# of many barbers, or arrays of millions of elements.  If this fails, anybody who
+# may call a read can take the server's memory.
+#
 # BOOKING_MEMORY_CALLS=n changes how many calls there are.
 
 use strict;
@@ -100,5 +104,53 @@ cmp_ok($ours_after, '<=', $ours_before, 'no context of booking has grown');
 cmp_ok($total_after - $total_before, '<=', $most_growth, 'all contexts together have not grown');
 # malloc may keep what was freed; the shared buffers that a backend has touched count as resident, too.
 cmp_ok($resident_after - $resident_before, '<=', 32 * 1024 * 1024, 'nor has the process');
+
+# ---- one call ----
+
+$node->safe_psql(
+	'postgres', q{
+INSERT INTO booking.shops (id, name, slot_interval_minutes, max_advance_days) VALUES (2, 'Large', 1, 3650);
+INSERT INTO booking.barbers (id, shop_id, name) SELECT 10 + n, 2, 'L' || n FROM generate_series(1, 30) n;
+INSERT INTO booking.services (id, shop_id, name, duration_minutes) VALUES (2, 2, 'Trim', 1);
+INSERT INTO booking.barber_services (barber_id, service_id) SELECT 10 + n, 2 FROM generate_series(1, 30) n;
+INSERT INTO booking.working_hours (barber_id, weekday, opens, closes)
+	SELECT 10 + n, day, '00:00', '24:00' FROM generate_series(1, 7) day, generate_series(1, 30) n;
+CREATE TABLE large AS SELECT array_fill(1::bigint, ARRAY[10000000]) AS ids, array_fill('hours'::text, ARRAY[5000000]) AS rules,
+	array_fill(ROW(1, 1, '2026-12-01 10:00Z', NULL)::booking.visit_item, ARRAY[1000000]) AS items;
+});
+
+# The most that the process had resident, in megabytes, once a call has failed in
+# another session of its own.
+sub refused
+{
+	my ($call) = @_;
+	my ($ret, $stdout, $stderr) = $node->psql(
+		'postgres', qq{
+SELECT count(*) FROM booking.available_slots(1, '2026-12-01');
+SELECT count(*) FROM booking.available_slots(2, '2026-12-01');
+SELECT 'before ' || substring(pg_read_file('/proc/self/status') FROM 'VmHWM:[^0-9]*([0-9]+)');
+SELECT count(*) FROM booking.$call;
+SELECT 'after ' || substring(pg_read_file('/proc/self/status') FROM 'VmHWM:[^0-9]*([0-9]+)');
+}, on_error_stop => 0);
+	my ($before) = $stdout =~ /^before (\d+)/m;
+	my ($after) = $stdout =~ /^after (\d+)/m;
+	note($stderr);
+	return ($stderr, ($after - $before) / 1024);
+}
+
+for (
+	[ q{available_slots(2, '2026-12-01', '2027-11-30')}, 'too many rows' ],
+	[ q{availability_by_day(2, '2026-12-01', '2027-11-30')}, 'too many slots' ],
+	[ q{available_visits('{2,2}', '2026-12-01', '2027-11-30')}, 'too many slots' ],
+	[ q{available_visits((SELECT ids FROM large), '2026-12-01', '2026-12-01')}, 'It has 10000000' ],
+	[ q{book_visit(1, (SELECT items FROM large))}, 'It has 1000000' ],
+	[ q{book_slot(1, 1, 1, '2026-12-01 10:00Z', NULL, (SELECT rules FROM large))}, 'It has 5000000' ])
+{
+	my ($call, $error) = @$_;
+	my ($said, $grown) = refused($call);
+
+	like($said, qr/$error/, "$call is refused");
+	cmp_ok($grown, '<', 40, "and took little memory: $grown MB");
+}
 
 done_testing();
