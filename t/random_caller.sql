@@ -114,7 +114,7 @@ $$;
 -- What an answer shows that is another's.
 CREATE FUNCTION caller.shown(whose text, who bigint, is_history boolean, gives_appointments boolean, answer jsonb) RETURNS text LANGUAGE sql AS $$
 SELECT string_agg(DISTINCT what, ', ') FROM (
-	SELECT m[1] || m[2] FROM regexp_matches(answer::text, '\(([un])(\d+)\)', 'g') m
+	SELECT m[1] || m[2] FROM (SELECT DISTINCT m FROM regexp_matches(answer::text, '\(([un])(\d+)\)', 'g') m) marks
 	WHERE CASE whose
 		WHEN 'user' THEN m[1] = 'u' AND m[2]::bigint <> who
 		WHEN 'shop' THEN CASE m[1] WHEN 'u' THEN NOT caller.knows(who, m[2]::bigint) ELSE m[2]::bigint <> who END
