@@ -17,7 +17,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 our @EXPORT = qw($node $seconds start_server one_of nap start_psql start_pgbench stop_in finish_clients
-  finds met_no_other_error);
+  said_by_clients finds met_no_other_error);
 
 our $node;
 our $seconds = $ENV{BOOKING_STRESS_SECONDS} // 20;
@@ -118,6 +118,9 @@ sub finish_clients
 # ---------------------------------------------------------------------------
 # Afterwards
 # ---------------------------------------------------------------------------
+
+# What the clients of the latest start_...() calls printed, errors included.
+sub said_by_clients { return join('', map { slurp_file($_) } sort glob("$scripts/out.*")); }
 
 sub finds
 {
