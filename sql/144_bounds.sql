@@ -253,5 +253,70 @@ BEGIN
 END $$;
 UPDATE booking.services SET capacity = 1 WHERE id = 14403;
 SELECT * FROM test.emptied();
+-- At random: books, cancels, moves, changes and deletes by hand, in savepoints within each other that are kept or taken back.  Whether a time is
+-- taken is always what the rows say.
+CREATE FUNCTION test.taken(barber bigint, at timestamptz, but bigint DEFAULT 0) RETURNS boolean LANGUAGE sql AS $$
+	SELECT EXISTS (SELECT FROM booking.appointments WHERE barber_id = barber AND id <> but AND status IN ('pending', 'confirmed', 'checked_in')
+		AND busy_from < at + interval '30 minutes' AND busy_until > at)
+$$;
+CREATE TEMP TABLE told (what text, taken boolean, said text);
+CREATE FUNCTION test.wander(steps int, depth int) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	barber bigint;
+	at timestamptz;
+	one bigint;
+	is_taken boolean;
+	said text;
+BEGIN
+	FOR step IN 1 .. steps LOOP
+		barber := 14411 + floor(random() * 2);
+		at := '2026-03-10 09:00Z'::timestamptz + floor(random() * 8) * interval '15 minutes';
+		SELECT id INTO one FROM booking.appointments WHERE status = 'confirmed' AND barber_id IN (14411, 14412) ORDER BY random() LIMIT 1;
+		is_taken := test.taken(barber, at, coalesce(one, 0));
+		said := NULL;
+		CASE floor(random() * 8)
+			WHEN 0, 1, 2 THEN
+				is_taken := test.taken(barber, at);
+				SELECT coalesce(reason, 'OK') INTO said FROM booking.try_book_slot(barber, 14403, NULL, at);
+				INSERT INTO told VALUES ('book', is_taken, said);
+			WHEN 3, 4 THEN
+				PERFORM booking.cancel_appointment(one) WHERE one IS NOT NULL;
+			WHEN 5 THEN
+				IF random() < 0.3 THEN
+					DELETE FROM booking.appointments WHERE id = one;
+				ELSIF one IS NOT NULL THEN
+					said := left(test.in_savepoint(format('UPDATE booking.appointments SET barber_id = %s, starts_at = %L, ends_at = %L WHERE id = %s', barber, at, at + interval '30 minutes', one)), 5);
+					INSERT INTO told VALUES ('update', is_taken, said);
+				END IF;
+			WHEN 6 THEN
+				IF one IS NOT NULL THEN
+					said := left(test.in_savepoint(format('SELECT booking.reschedule_appointment(%s, %L, %s)', one, at, barber)), 5);
+					INSERT INTO told VALUES ('move', is_taken, said);
+				END IF;
+			ELSE
+				IF depth < 4 THEN
+					BEGIN
+						PERFORM test.wander(5, depth + 1);
+						IF random() < 0.5 THEN
+							RAISE division_by_zero;
+						END IF;
+					EXCEPTION WHEN division_by_zero THEN NULL;
+					END;
+				END IF;
+		END CASE;
+		IF (said = 'OK') = is_taken THEN
+			RAISE EXCEPTION 'barber % at %: taken %, but %', barber, at, is_taken, said;
+		END IF;
+	END LOOP;
+END $$;
+CREATE FUNCTION test.in_savepoint(statement text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE statement;
+	RETURN 'OK';
+EXCEPTION WHEN exclusion_violation THEN RETURN SQLSTATE;
+END $$;
+SELECT setseed(0.144);
+SELECT test.wander(250, 0);
+SELECT what, taken, said, count(*) > 2 AS some FROM told GROUP BY what, taken, said ORDER BY what, taken, said;
 SELECT check_name, row_id FROM booking.verify(true) WHERE row_id BETWEEN 14400 AND 14600;
 ROLLBACK;

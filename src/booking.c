@@ -281,46 +281,12 @@ define_id(const char *name, const char *description, IdSetting *setting,
 							   check_id, assign, NULL);
 }
 
-void
-_PG_init(void)
+/*
+ * Settings of what a call may read, keep and return.
+ */
+static void
+define_bounds(void)
 {
-	DefineCustomStringVariable("booking.now",
-							   "The instant that booking takes for now; empty: the clock.",
-							   "For tests and what-if questions.",
-							   &now_setting,
-							   "",
-							   PGC_SUSET,
-							   0,
-							   check_now,
-							   assign_now,
-							   NULL);
-	DefineCustomStringVariable("booking.actor",
-							   "Who is acting, for appointment_history; empty: the session's role.",
-							   "Set it to whom the application has logged in.",
-							   &actor_setting,
-							   "",
-							   PGC_USERSET,
-							   0,
-							   NULL,
-							   NULL,
-							   NULL);
-	define_id("booking.user_id",
-			  "The customer that the caller acts for; empty: none.",
-			  &user_setting, assign_user_id);
-	define_id("booking.shop_id",
-			  "The shop that the caller, one of its staff, acts for; empty: none.",
-			  &shop_setting, assign_shop_id);
-	DefineCustomBoolVariable("booking.track",
-							 "Counts calls for the views booking.stats, stats_outcomes and stats_cache.",
-							 NULL,
-							 &track_setting,
-							 true,
-							 PGC_SUSET,
-							 0,
-							 NULL,
-							 NULL,
-							 NULL);
-
 	/*
 	 * Answers are the same either way, so this is for whoever doubts that.
 	 * As the guard looks through the same code, a session must not undo the
@@ -362,6 +328,48 @@ _PG_init(void)
 							NULL,
 							NULL,
 							NULL);
+}
+
+void
+_PG_init(void)
+{
+	DefineCustomStringVariable("booking.now",
+							   "The instant that booking takes for now; empty: the clock.",
+							   "For tests and what-if questions.",
+							   &now_setting,
+							   "",
+							   PGC_SUSET,
+							   0,
+							   check_now,
+							   assign_now,
+							   NULL);
+	DefineCustomStringVariable("booking.actor",
+							   "Who is acting, for appointment_history; empty: the session's role.",
+							   "Set it to whom the application has logged in.",
+							   &actor_setting,
+							   "",
+							   PGC_USERSET,
+							   0,
+							   NULL,
+							   NULL,
+							   NULL);
+	define_id("booking.user_id",
+			  "The customer that the caller acts for; empty: none.",
+			  &user_setting, assign_user_id);
+	define_id("booking.shop_id",
+			  "The shop that the caller, one of its staff, acts for; empty: none.",
+			  &shop_setting, assign_shop_id);
+	DefineCustomBoolVariable("booking.track",
+							 "Counts calls for the views booking.stats, stats_outcomes and stats_cache.",
+							 NULL,
+							 &track_setting,
+							 true,
+							 PGC_SUSET,
+							 0,
+							 NULL,
+							 NULL,
+							 NULL);
+	define_bounds();
 	MarkGUCPrefixReserved("booking");
 	catalog_init();
 	owner_init();

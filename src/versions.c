@@ -32,13 +32,15 @@
  *
  * What our own transaction replaced or deleted need not be followed either: the
  * entry of the version that came after it was made before the entries were
- * copied.  Nor need it be fetched a second time.  A transaction that changes the
- * same time over and over leaves a dead entry with each change, which nobody may
- * remove before it ends; so that its looks do not become slower and slower,
- * those entries are remembered.  They stay dead until a subtransaction aborts,
- * which may bring versions back and let their line pointers be reused: then all
- * are forgotten, and whenever a definition changes, since a table may have been
- * rewritten.
+ * copied.  (But for a look out of an index expression, in the midst of storing
+ * that version; whoever has such a function book is not promised anything.)
+ * Nor need it be fetched a second time.  A transaction that changes
+ * the same time over and over leaves a dead entry with each change, which
+ * nobody may remove before it ends.  So that its looks do not become slower and
+ * slower, those entries are remembered.  They stay dead until a subtransaction
+ * aborts, which may bring versions back and let their line pointers be reused:
+ * then all are forgotten.  So they are when a definition changes, since a table
+ * may have been rewritten.
  *
  * The caller holds a lock on the table, a pin on the page of the entry, and an
  * active snapshot older than its copy of the entries.
@@ -51,8 +53,8 @@
 #include "access/htup_details.h"
 #include "access/transam.h"
 #include "access/xact.h"
-#include "miscadmin.h"
 #include "common/hashfn.h"
+#include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -191,16 +193,20 @@ read_step(HeapTupleHeader version, const ItemPointerData *at,
 static bool
 is_own_change(HeapTupleHeader version)
 {
-	return (version->t_infomask & HEAP_XMAX_INVALID) == 0 &&
-		!HeapTupleHeaderIsOnlyLocked(version) &&
-		TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetUpdateXid(version));
+	TransactionId xid;
+
+	if ((version->t_infomask & HEAP_XMAX_INVALID) ||
+		HeapTupleHeaderIsOnlyLocked(version))
+		return false;
+	xid = HeapTupleHeaderGetUpdateXid(version);
+	return TransactionIdIsCurrentTransactionId(xid);
 }
 
 /*
  * Finds the first version in the HOT chain of an entry that was replaced by a
  * transaction which the snapshot does not see as finished.  *is_own_dead: there
- * is none, as our own has replaced or deleted the last.  The buffer of the chain
- * is locked by the caller.
+ * is none, as our own has replaced or deleted the last.  The buffer of the
+ * chain is locked by the caller.
  */
 static bool
 find_recent_step(Page page, const ItemPointerData *entry, Snapshot held,

@@ -129,7 +129,7 @@ cmp_ok($got[3], '<=', 1024 * 1024 + $slack, 'at once');
 my $slots = 0;
 $slots += 1 + $_ % 8 for 1 .. $barbers;
 @got = answers(
-	[ 'booking.cache_size = 4096' ],
+	[ 'booking.cache_size = 4096', 'booking.max_rows = 1000000' ],
 	q{SELECT count(*), count(DISTINCT barber_id) FROM booking.available_slots(1, '2026-12-01')},
 	'SELECT ours()', 'SELECT slots(7)', 'SELECT ours()',
 	q{SELECT barber_id FROM booking.book_slot(NULL, 1, 1, '2026-12-01 16:00+00')},
