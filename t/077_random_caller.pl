@@ -22,7 +22,7 @@ use Stress;
 use Test::More;
 
 start_server('random');
-$node->append_conf('postgresql.conf', "shared_preload_libraries = 'booking'\n");
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'booking'\nrestart_after_crash = on\n");
 $node->restart;
 
 # Row security off, in a database that takes any bytes for text; and on
