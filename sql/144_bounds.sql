@@ -9,6 +9,9 @@ SET timezone = 'UTC';
 SET datestyle = 'ISO, YMD';
 SET booking.now = '2026-03-01 12:00Z';
 BEGIN;
+-- Ids of its own: the sequences are where they were afterwards.
+ALTER TABLE booking.appointments ALTER id RESTART WITH 900000000;
+ALTER TABLE booking.waitlist ALTER id RESTART WITH 900000000;
 
 INSERT INTO booking.shops (id, name, slot_interval_minutes, max_advance_days) VALUES (14401, 'Bounds', 1, 3660), (14402, 'Many', 1, 3660), (14403, 'Long', 15, 3660);
 INSERT INTO booking.barbers (id, shop_id, name) SELECT 14400 + n, 14401, 'B' || n FROM generate_series(1, 3) n;

@@ -16,6 +16,9 @@ SET datestyle = 'ISO, YMD';
 SET booking.now = '2026-03-01 12:00Z';
 SET statement_timeout = '120s';
 BEGIN;
+-- Ids of its own: the sequences are where they were afterwards.
+ALTER TABLE booking.appointments ALTER id RESTART WITH 900000000;
+ALTER TABLE booking.waitlist ALTER id RESTART WITH 900000000;
 
 INSERT INTO booking.shops (id, name, slot_interval_minutes) VALUES (21701, 'Queue', 60), (21702, 'Elsewhere', 60);
 INSERT INTO booking.barbers (id, shop_id, name) VALUES (21701, 21701, 'Ann'), (21702, 21702, 'Eve');

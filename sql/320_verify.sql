@@ -272,7 +272,7 @@ FROM (VALUES
 ) v (t, name, change),
 LATERAL (SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = v.name) c (def),
 LATERAL test.found(format('ALTER TABLE booking.%1$I DROP CONSTRAINT %2$I; UPDATE booking.%1$I SET %3$s; ALTER TABLE booking.%1$I ADD CONSTRAINT %2$I %4$s NOT VALID',
-	v.t, v.name, v.change, c.def)) f;
+	v.t, v.name, v.change, c.def)) f ORDER BY v.name COLLATE "C";
 -- Rules are read out of the DDL: as many CHECKs, NOT NULLs, foreign keys and keys as the tables have, and the same by what they demand.
 SELECT r.on_table, count(*) FILTER (WHERE kind = 'check') AS checks, count(*) FILTER (WHERE kind = 'not null') AS not_null,
 	count(*) FILTER (WHERE kind = 'reference') AS refs, count(*) FILTER (WHERE kind LIKE '%key') AS keys, count(*) FILTER (WHERE kind = 'unique') AS uniques

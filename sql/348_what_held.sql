@@ -190,7 +190,7 @@ BEGIN;
 CREATE ROLE regress_booking_owner;
 GRANT USAGE ON SCHEMA booking TO regress_booking_owner;
 GRANT regress_booking_staff TO regress_booking_owner;
-SELECT format('ALTER TABLE booking.%I OWNER TO regress_booking_owner', relname) FROM pg_class WHERE relnamespace = 'booking'::regnamespace AND relkind = 'r' \gexec
+SELECT format('ALTER TABLE booking.%I OWNER TO regress_booking_owner', relname) FROM pg_class WHERE relnamespace = 'booking'::regnamespace AND relkind = 'r' ORDER BY relname \gexec
 CREATE TABLE test.became (statement text, state text, who name);
 GRANT ALL ON test.became TO PUBLIC;
 CREATE FUNCTION test.become() RETURNS trigger LANGUAGE plpgsql AS $$

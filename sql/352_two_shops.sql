@@ -76,7 +76,8 @@ LEFT JOIN (VALUES ('user_id', customer::text), ('appointment_id', appointment::t
 	('starts_at', '''2026-03-02 16:00Z'''), ('first_starts_at', '''2026-03-02 16:00Z'''), ('every', '''7 days'''), ('occurrences', '2'),
 	('idempotency_key', '''a key'''), ('earliest', '''2026-03-02 15:00Z'''), ('latest', '''2026-03-02 17:00Z'''), ('not_before', '''2026-03-02 08:00Z'''),
 	('from_date', '''2026-03-01'''), ('to_date', '''2026-03-08'''), ('date', '''2026-03-02'''), ('how_many', '5'), ('upcoming', 'true'), ('hold_for', '''1 second'''),
-	('cancelled_by', '''shop'''), ('email', format('''new%s@example.org''', place)), ('deep', 'true'), ('at', '''2026-03-01 12:00Z'''), ('since', '''-infinity'''), ('until', '''infinity''')
+	('cancelled_by', '''shop'''), ('email', format('''new%s@example.org''', place)), ('deep', 'true'), ('at', '''2026-03-01 12:00Z'''), ('since', '''-infinity'''), ('until', '''infinity'''),
+	('definition', '''CREATE POLICY booking_customer ON booking.users USING (true)''')
 ) v (name, value) ON v.name = a.name
 WHERE p.pronamespace = 'booking'::regnamespace AND p.prokind = 'f' AND p.prorettype <> 'trigger'::regtype AND has_function_privilege(of_role, p.oid, 'EXECUTE')
 AND (a.name IS NULL OR v.name IS NOT NULL OR a.n <= p.pronargs - p.pronargdefaults)

@@ -53,9 +53,9 @@
 #include "access/htup_details.h"
 #include "access/transam.h"
 #include "access/xact.h"
-#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -67,60 +67,41 @@
 
 typedef struct OwnDead
 {
-	uint64		entry;			/* block and offset */
-	char		status;			/* simplehash's own */
+	ItemPointerData entry;		/* the key */
+	TransactionId replaced_by;	/* who replaced or deleted the last version */
 } OwnDead;
 
-#define SH_PREFIX own_dead
-#define SH_ELEMENT_TYPE OwnDead
-#define SH_KEY_TYPE uint64
-#define SH_KEY entry
-#define SH_HASH_KEY(table, key) hash_combine(murmurhash32((uint32) (key)), \
-											 (uint32) ((key) >> 32))
-#define SH_EQUAL(table, a, b) ((a) == (b))
-#define SH_SCOPE static inline
-#define SH_DECLARE
-#define SH_DEFINE
-/* In 15 the header shadows a variable of its own */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow"
-#include "lib/simplehash.h"
-#pragma GCC diagnostic pop
-
-static own_dead_hash *own_dead = NULL;	/* NULL: none */
-static MemoryContext own_dead_context;	/* of the transaction */
+static HTAB *own_dead = NULL;	/* NULL: none */
 static uint64 own_dead_generation;	/* of the definitions */
-
-static uint64
-entry_key(const ItemPointerData *entry)
-{
-	return ((uint64) ItemPointerGetBlockNumber(entry) << 16) |
-		ItemPointerGetOffsetNumber(entry);
-}
 
 static void
 forget_own_dead(void)
 {
-	if (own_dead == NULL)
-		return;
+	if (own_dead != NULL)
+		hash_destroy(own_dead);
 	own_dead = NULL;
-	MemoryContextDelete(own_dead_context);
 }
 
 static void
-remember_own_dead(const ItemPointerData *entry)
+remember_own_dead(const ItemPointerData *entry, TransactionId replaced_by)
 {
+	OwnDead    *known;
 	bool		found;
 
 	if (own_dead == NULL)
 	{
-		own_dead_context = AllocSetContextCreate(TopTransactionContext,
-												 "own dead entries",
-												 ALLOCSET_DEFAULT_SIZES);
-		own_dead = own_dead_create(own_dead_context, 64, NULL);
+		HASHCTL		control = {
+			.keysize = sizeof(ItemPointerData),
+			.entrysize = sizeof(OwnDead),
+			.hcxt = TopTransactionContext
+		};
+
+		own_dead = hash_create("own dead entries", 64, &control,
+							   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 		own_dead_generation = catalog_shape_generation();
 	}
-	(void) own_dead_insert(own_dead, entry_key(entry), &found);
+	known = hash_search(own_dead, entry, HASH_ENTER, &found);
+	known->replaced_by = replaced_by;
 }
 
 /*
@@ -130,20 +111,18 @@ remember_own_dead(const ItemPointerData *entry)
 bool
 version_is_own_dead(const ItemPointerData *entry)
 {
+	OwnDead    *known;
+
 	if (own_dead == NULL)
 		return false;
 	if (own_dead_generation != catalog_shape_generation())
+	{
 		forget_own_dead();
-	return own_dead != NULL &&
-		own_dead_lookup(own_dead, entry_key(entry)) != NULL;
-}
-
-static void
-own_subtransaction_ended(SubXactEvent event, SubTransactionId mySubid,
-						 SubTransactionId parentSubid, void *arg)
-{
-	if (event == SUBXACT_EVENT_ABORT_SUB)
-		forget_own_dead();
+		return false;
+	}
+	known = hash_search(own_dead, entry, HASH_FIND, NULL);
+	return known != NULL &&
+		TransactionIdIsCurrentTransactionId(known->replaced_by);
 }
 
 static void
@@ -155,7 +134,6 @@ own_transaction_ended(XactEvent event, void *arg)
 void
 versions_init(void)
 {
-	RegisterSubXactCallback(own_subtransaction_ended, NULL);
 	RegisterXactCallback(own_transaction_ended, NULL);
 }
 
@@ -188,34 +166,36 @@ read_step(HeapTupleHeader version, const ItemPointerData *at,
 }
 
 /*
- * Whether our own transaction has replaced or deleted a version.
+ * Which (sub)transaction of ours has replaced or deleted a version; invalid:
+ * none.
  */
-static bool
-is_own_change(HeapTupleHeader version)
+static TransactionId
+own_replacer(HeapTupleHeader version)
 {
 	TransactionId xid;
 
 	if ((version->t_infomask & HEAP_XMAX_INVALID) ||
 		HeapTupleHeaderIsOnlyLocked(version))
-		return false;
+		return InvalidTransactionId;
 	xid = HeapTupleHeaderGetUpdateXid(version);
-	return TransactionIdIsCurrentTransactionId(xid);
+	return TransactionIdIsCurrentTransactionId(xid) ? xid :
+		InvalidTransactionId;
 }
 
 /*
  * Finds the first version in the HOT chain of an entry that was replaced by a
- * transaction which the snapshot does not see as finished.  *is_own_dead: there
- * is none, as our own has replaced or deleted the last.  The buffer of the
- * chain is locked by the caller.
+ * transaction which the snapshot does not see as finished.  *own: who of ours has
+ * replaced or deleted the last one of the chain.  Its buffer is locked by the
+ * caller.
  */
 static bool
 find_recent_step(Page page, const ItemPointerData *entry, Snapshot held,
-				 UpdateStep *step, bool *is_own_dead)
+				 UpdateStep *step, TransactionId *own)
 {
 	ItemPointerData at = *entry;
 	TransactionId replaced_by = InvalidTransactionId;
 
-	*is_own_dead = false;
+	*own = InvalidTransactionId;
 	for (;;)
 	{
 		OffsetNumber offset = ItemPointerGetOffsetNumber(&at);
@@ -237,10 +217,11 @@ find_recent_step(Page page, const ItemPointerData *entry, Snapshot held,
 			!TransactionIdEquals(HeapTupleHeaderGetXmin(version),
 								 replaced_by))
 			return false;
-		*is_own_dead = is_own_change(version);
-		if (*is_own_dead || !read_step(version, &at, step))
+		*own = own_replacer(version);
+		if (!read_step(version, &at, step))
 			return false;
-		if (XidInMVCCSnapshot(step->replaced_by, held))
+		if (!TransactionIdIsValid(*own) &&
+			XidInMVCCSnapshot(step->replaced_by, held))
 			return true;
 		if (!HeapTupleHeaderIsHotUpdated(version))
 			return false;
@@ -255,15 +236,15 @@ find_first_step(Relation rel, const ItemPointerData *entry, UpdateStep *step)
 	Snapshot	held = GetActiveSnapshot();
 	Buffer		buffer = ReadBuffer(rel, ItemPointerGetBlockNumber(entry));
 	Page		page = BufferGetPage(buffer);
-	bool		is_own_dead;
+	TransactionId own;
 	bool		found;
 
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	booking_test_for_old_snapshot(held, rel, page);
-	found = find_recent_step(page, entry, held, step, &is_own_dead);
+	found = find_recent_step(page, entry, held, step, &own);
 	UnlockReleaseBuffer(buffer);
-	if (is_own_dead)
-		remember_own_dead(entry);
+	if (TransactionIdIsValid(own))
+		remember_own_dead(entry, own);
 	return found;
 }
 
@@ -297,7 +278,7 @@ follow(Relation rel, UpdateStep *step, Snapshot dirty, TupleTableSlot *row)
 		else
 		{
 			LockBuffer(buffer, BUFFER_LOCK_SHARE);
-			goes_on = !is_own_change(version.t_data) &&
+			goes_on = !TransactionIdIsValid(own_replacer(version.t_data)) &&
 				read_step(version.t_data, &version.t_self, step);
 			LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
 		}
