@@ -681,7 +681,9 @@ serve_entry(Serving *serving, const Line *line, const Entry *entry)
 		!note_user(serving, entry->user_id))
 		return;
 	serving->work++;
-	if (attempt_or_warn(try_to_serve, &candidate, "waitlist entry", entry->id))
+	/* the batch is by the transaction's snapshot; asked again under the lock */
+	if (is_eligible(serving, entry->user_id) &&
+		attempt_or_warn(try_to_serve, &candidate, "waitlist entry", entry->id))
 		serving->served_count++;
 	else
 		serving->in_vain++;
