@@ -969,6 +969,11 @@ SELECT DISTINCT 'disabled_trigger', p.on_table, NULL::bigint, c.conname || ', a 
 FROM part p JOIN pg_trigger t ON t.tgrelid = p.rel JOIN pg_constraint c ON c.oid = t.tgconstraint
 WHERE p.kind = 'table' AND t.tgisinternal AND t.tgenabled NOT IN ('O', 'A')
 UNION ALL
+-- What the functions write cannot be deferred (see src/owner.c).
+SELECT DISTINCT 'deferred_trigger', p.on_table, NULL::bigint, coalesce(c.conname, t.tgname) || ' is deferred, which our functions refuse'
+FROM part p JOIN pg_trigger t ON t.tgrelid = p.rel LEFT JOIN pg_constraint c ON c.oid = t.tgconstraint
+WHERE p.kind = 'table' AND t.tginitdeferred AND t.tgenabled <> 'D'
+UNION ALL
 SELECT 'missing_constraint', on_table, NULL, format('%s has no foreign key to %s', on_column, to_table)
 FROM foreign_key
 WHERE NOT EXISTS (SELECT FROM unnest(found) c WHERE coalesce((c ->> 'conenforced')::boolean, true))
@@ -1499,7 +1504,7 @@ COMMENT ON FUNCTION verify(boolean) IS
 'Everything that is broken in the tables; no row: nothing is. For use after an incident: triggers were off, rows came from elsewhere, an index was damaged.
 deep false: appointments and days that are not over, and all other tables but the history; reads each a few times, in seconds for millions of rows. true: all rows, without trusting an index; sorts the appointments, in minutes for ten million. Takes no lock that a booking waits for.
 check_name: overlap, over_capacity (equal times of one service are seats), over_active_limit (max_active_per_user), over_pending_limit (max_pending_per_user), over_day_limit (max_per_day), user_overlap (prevent_user_overlap), broken_rule (CHECK, NOT NULL), duplicate_key, orphan,
-part_differs, wrong_customer, two_offers, history_version, steps_and_capacity, unknown_time_zone; missing_, invalid_, altered_ or disabled_ index, trigger, constraint; index_differs (deep).
+part_differs, wrong_customer, two_offers, history_version, steps_and_capacity, unknown_time_zone; missing_, invalid_, altered_, disabled_ or deferred_ index, trigger, constraint; index_differs (deep).
 Limits are those that are set now: what raw writers stored beyond them shows, and what was booked before a limit or a capacity was lowered. Appointments that staff booked with an override of limits do not count: the row says that it was meant.
 user_overlap is reported of a shop that prevents it; where the other appointment is at a shop that does not, only if that one was there first, as far as ids and times of change tell.
 missing_ or altered_policy and disabled_row_security (once enable_row_security() was called); foreign_privilege, foreign_owner, foreign_code, foreign_object and overloaded_function: who else could change, or has changed, what the functions run (find_schema_faults).
@@ -1562,7 +1567,7 @@ BEGIN
 		('triggers', $$
 			SELECT jsonb_build_object('status', CASE count(*) WHEN 0 THEN 'healthy' ELSE 'unhealthy' END,
 				'detail', coalesce(string_agg(table_name || ': ' || detail, '; ' ORDER BY table_name, detail), 'All triggers are there and enabled.'))
-			FROM booking.find_catalog_faults() WHERE check_name IN ('missing_trigger', 'altered_trigger', 'disabled_trigger') $$),
+			FROM booking.find_catalog_faults() WHERE check_name IN ('missing_trigger', 'altered_trigger', 'disabled_trigger', 'deferred_trigger') $$),
 		('row_security', $$
 			SELECT jsonb_build_object('status', CASE count(*) WHEN 0 THEN 'healthy' ELSE 'unhealthy' END,
 				'detail', coalesce(string_agg(table_name || ': ' || detail, '; ' ORDER BY table_name, detail), 'It is off, or as enable_row_security() makes it.'))
@@ -1627,7 +1632,7 @@ END
 $health$;
 COMMENT ON FUNCTION health() IS
 '{"status": the worst of all, "checks": {name: {"status", "detail", ...}}}. unhealthy: bookings fail or may go wrong, look now. degraded: look today.
-tables: missing or without a column: unhealthy. indexes: without one of the four that bookings go through: unhealthy; another: degraded. triggers: missing, altered or disabled: unhealthy.
+tables: missing or without a column: unhealthy. indexes: without one of the four that bookings go through: unhealthy; another: degraded. triggers: missing, altered or disabled, or one of your own that is deferred: unhealthy.
 constraints: missing: degraded. row_security: once enable_row_security() was called, a policy missing or altered, or a table without it: unhealthy.
 privileges: a table or function of another owner, code of others on the tables, an overloaded function: unhealthy; somebody who could make such, other objects in the schema: degraded. guard: overlaps among up to 100 barbers, from a random one on, from yesterday to the day after tomorrow: unhealthy. holds: pending for 15 minutes after they ran out (oldest_expired_seconds): degraded.
 clock: booking.now is set, or an appointment was made more than a minute in the future: degraded. replication: role, lag_seconds (0 when all that was received is replayed, NULL when nothing was since the start): over 60, or paused: degraded.

@@ -56,6 +56,7 @@ SELECT v.statement, h.* FROM unnest(ARRAY[
 	'ALTER TABLE booking.shops DISABLE TRIGGER configuration_changed',
 	'SELECT booking.enable_row_security(); ALTER TABLE booking.users DISABLE ROW LEVEL SECURITY',
 	'SELECT booking.enable_row_security(); ALTER POLICY booking_customer ON booking.users USING (true)',
+	'CREATE CONSTRAINT TRIGGER late AFTER INSERT ON booking.appointments DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION booking.guard_after()',
 	'CREATE FUNCTION booking.cancel_appointment(int) RETURNS int LANGUAGE sql AS ''SELECT 1''',
 	'ALTER TABLE booking.users OWNER TO pg_monitor']) WITH ORDINALITY v (statement, n), LATERAL test.health_after(v.statement) h ORDER BY n;
 -- A double booking within the sample: the guard was off for a moment.

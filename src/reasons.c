@@ -40,7 +40,7 @@ static const ReasonInfo reasons[] = {
 	[NOT_OFFERED] = {"not_offered", BOOKING_SQLSTATE('0', '0', '5'),
 	"active_services and active_barbers list what can be booked."},
 	[LIMIT_REACHED] = {"limit_reached", BOOKING_SQLSTATE('0', '0', '6'),
-	"Cancel another appointment first, choose another day, or ask the shop."},
+	"Give up another appointment or place in line first, choose another day, or ask the shop."},
 	[CANCELLATION_WINDOW_CLOSED] = {"cancellation_window_closed",
 		BOOKING_SQLSTATE('0', '0', '7'),
 	"Ask the shop to do it."},
