@@ -571,7 +571,7 @@ find_deferrable(TableInfo *info, Relation rel)
 {
 	const TriggerDesc *triggers = rel->trigdesc;
 	const Trigger *found = NULL;
-	char	   *name = NULL;
+	char	   *name;
 
 	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
 	{
@@ -581,13 +581,14 @@ find_deferrable(TableInfo *info, Relation rel)
 			(found == NULL || (trigger->tginitdeferred && !found->tginitdeferred)))
 			found = trigger;
 	}
-	if (found != NULL)
-		name = get_constraint_name(found->tgconstraint);
 	memset(&info->deferrable, 0, sizeof(info->deferrable));
-	info->deferrable.is_known = name != NULL;
-	if (name == NULL)
+	if (found == NULL)
 		return;
 	info->deferrable.is_trigger = !found->tgisinternal;
+	name = get_constraint_name(found->tgconstraint);	/* may free "found" */
+	if (name == NULL)
+		return;
+	info->deferrable.is_known = true;
 	namestrcpy(&info->deferrable.name, name);
 }
 

@@ -252,6 +252,15 @@ close_cursor(Portal portal)
 
 /* ---- errors ---- */
 
+static bool
+is_about_constraint(int sqlstate)
+{
+	const int	category = ERRCODE_TO_CATEGORY(sqlstate);
+
+	return category == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION ||
+		category == ERRCODE_WITH_CHECK_OPTION_VIOLATION;
+}
+
 /*
  * Whether an error is the server's about a row that a constraint refuses.  What
  * we say ourselves, and what PL/pgSQL's RAISE does, is meant for the caller.
@@ -259,10 +268,7 @@ close_cursor(Portal portal)
 static bool
 shows_values(const ErrorData *error)
 {
-	const int	category = ERRCODE_TO_CATEGORY(error->sqlerrcode);
-
-	return (category == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION ||
-			category == ERRCODE_WITH_CHECK_OPTION_VIOLATION) &&
+	return is_about_constraint(error->sqlerrcode) &&
 		error->detail != NULL && error->domain != NULL &&
 		strcmp(error->domain, TEXTDOMAIN) != 0 &&
 		strcmp(error->domain, PG_TEXTDOMAIN("plpgsql")) != 0;
@@ -296,13 +302,19 @@ describe_deferred(ErrorData *error, uint32 tables)
 }
 
 /*
- * Raises the error at hand again, as it is meant for the caller.
+ * Raises the error at hand again, as it is meant for the caller.  Memory is
+ * taken in the given context, and only where something is to be changed.
  */
 static _Noreturn void
-raise_for_caller(uint32 tables)
+raise_for_caller(MemoryContext context, uint32 tables)
 {
-	ErrorData  *error = CopyErrorData();
+	ErrorData  *error;
 
+	if (geterrcode() != ERRCODE_INSUFFICIENT_PRIVILEGE &&
+		!is_about_constraint(geterrcode()))
+		PG_RE_THROW();
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
 	FlushErrorState();
 	if (is_about_deferred(error))
 		describe_deferred(error, tables);
@@ -376,8 +388,7 @@ run_as_owner(Oid owner, uint32 tables, OwnerBody body, void *arg)
 	PG_CATCH();
 	{
 		innermost = run.outer;
-		MemoryContextSwitchTo(context);
-		raise_for_caller(tables);
+		raise_for_caller(context, tables);
 	}
 	PG_END_TRY();
 	innermost = run.outer;
@@ -391,6 +402,7 @@ run_as_owner(Oid owner, uint32 tables, OwnerBody body, void *arg)
 void
 let_owners_code_in(void)
 {
+	Assert(innermost != NULL && is_owners_code());
 	if (innermost->guc_level == 0)
 	{
 		if (!is_open(innermost->outer))
