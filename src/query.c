@@ -191,20 +191,27 @@ find_arbiter(OwnerQuery *query)
 }
 
 /*
- * Has a query planned without sequential scans.  A plan is kept: one that was
- * made while a table was small, or by statistics of that time, would read
- * through it when it is large.  Returns the nest level of the setting, or 0.
+ * Has a query planned without sequential scans, and without sorting what an index
+ * has in order.  A plan is kept: one that was made while a table was small, or by
+ * statistics of that time, would read all of it when it is large.  What has to be
+ * sorted still is; jit is off, as the planner's penalty would set it off.
+ * Returns the nest level of the settings, or 0.
  */
 static int
 plan_by_index(const OwnerQuery *query)
 {
+	static const char *const settings[] = {
+		"enable_seqscan", "enable_sort", "jit"
+	};
 	int			level;
 
 	if (!query->by_index)
 		return 0;
 	level = NewGUCNestLevel();
-	(void) set_config_option("enable_seqscan", "off", PGC_USERSET,
-							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	for (int i = 0; i < (int) lengthof(settings); i++)
+		(void) set_config_option(settings[i], "off", PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+								 false);
 	return level;
 }
 
