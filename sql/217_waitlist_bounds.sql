@@ -3,8 +3,8 @@
 -- them, of one customer or of many, cost whoever frees time, and expire_holds().
 --
 -- If this breaks, one customer keeps a shop from cancelling.  Work is counted, in
--- buffers and in customers tried, not timed.  There are no statistics of the
--- waitlist, and the plans are made while nearly nobody waits.
+-- buffers and in customers tried, not timed.  The statistics are of a waitlist
+-- with one entry, and the plans are made then.
 --
 -- Open every day 09:00 to 17:00, an hour apart, for a cut of an hour and, every
 -- five minutes, a shave of twenty.  It is Sunday 2026-03-01, noon; Ann is booked
@@ -75,10 +75,11 @@ BEGIN
 	RETURN false;
 END
 $$;
--- Has the plans made, generic ones too, with nearly nobody in line.
+-- Has the plans made, generic ones too, with one in line, as the statistics say from then on.
 CREATE PROCEDURE pg_temp.make_plans() LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM booking.join_waitlist(21701, 21702, '2026-03-09 09:00Z', '2026-03-09 10:00Z');
+	ANALYZE booking.waitlist;
 	FOR i IN 90..97 LOOP
 		PERFORM booking.cancel_appointment(217000 + i);
 		PERFORM booking.expire_holds();
@@ -164,7 +165,7 @@ CREATE TRIGGER zz_refuse BEFORE INSERT ON booking.appointments FOR EACH ROW EXEC
 SET LOCAL test.refused_from = 21701;
 SET LOCAL client_min_messages = error;
 SELECT pg_temp.tries('SELECT booking.cancel_appointment(217021)') AS cancellation;
-SELECT pg_temp.tries('SELECT booking.expire_holds()') AS sweep;
+SELECT pg_temp.tries('SELECT booking.expire_holds()') <= 2 AS sweep;
 -- ... and not at all where that is clear: inactive, blocked, with an open offer.
 ROLLBACK TO long_line;
 CREATE TRIGGER zz_refuse BEFORE INSERT ON booking.appointments FOR EACH ROW EXECUTE FUNCTION pg_temp.refuse();

@@ -1058,7 +1058,7 @@ typedef struct OwnerQuery
 	int			nargs;
 	Oid			argtypes[12];
 	const char *arbiter;		/* index that ON CONFLICT asks for; or NULL */
-	bool		by_index;		/* never to read through a table */
+	bool		by_index;		/* whatever the statistics say */
 	bool		is_answer;		/* no more rows than booking.max_rows */
 	struct _SPI_plan *plan;		/* kept once prepared */
 	uint32		tables;			/* which of ours it names; set with the plan */

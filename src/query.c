@@ -65,15 +65,23 @@ find_arbiter(OwnerQuery *query)
 }
 
 /*
- * Until run_as_owner() returns: a plan is kept, and one that was made while a
- * table was small, or by statistics of that time, would read through it when it
- * is large.
+ * Has a query planned without sequential scans, and without sorting what an index
+ * has in order, until run_as_owner() returns.  A plan is kept: one that was made
+ * while a table was small, or by statistics of that time, would read all of it
+ * when it is large.  What has to be sorted still is; jit is off, as the planner's
+ * penalty would set it off.
  */
 static void
-forbid_sequential_scans(void)
+plan_by_index(void)
 {
-	(void) set_config_option("enable_seqscan", "off", PGC_USERSET,
-							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	static const char *const settings[] = {
+		"enable_seqscan", "enable_sort", "jit"
+	};
+
+	for (int i = 0; i < (int) lengthof(settings); i++)
+		(void) set_config_option(settings[i], "off", PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+								 false);
 }
 
 /*
@@ -96,7 +104,7 @@ run_query(void *arg)
 
 	let_owners_code_in();
 	if (query->by_index)
-		forbid_sequential_scans();
+		plan_by_index();
 	if (query->plan == NULL)
 		prepare(query);
 	if (query->arbiter != NULL)

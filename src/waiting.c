@@ -200,7 +200,8 @@ static OwnerQuery lock_user_query = {
 /* Wishes that wait in a shop, up to $4 of them; what is past waits no longer */
 static OwnerQuery waiting_query = {
 	.sql = "SELECT FROM booking.waitlist w"
-	" WHERE w.user_id = $1 AND w.status = 'waiting' AND w.latest > $3"
+	" WHERE w.user_id = $1 AND w.status = 'waiting'"
+	" AND coalesce(w.latest > $3, false)"
 	" AND (SELECT s.shop_id = $2 FROM booking.services s"
 	" WHERE s.id = w.service_id) LIMIT $4",
 	.by_index = true,
@@ -396,7 +397,7 @@ static OwnerQuery due_query = {
 	" locked AS MATERIALIZED (SELECT a.id FROM parts p"
 	" JOIN booking.appointments a ON a.id = p.id"
 	" WHERE " IS_DUE("p")
-	" ORDER BY a.id FOR NO KEY UPDATE OF a SKIP LOCKED)"
+	" FOR NO KEY UPDATE OF a SKIP LOCKED)"
 	" SELECT pg_catalog.unnest(d.ids) FROM (SELECT array_agg(p.id) AS ids"
 	" FROM parts p LEFT JOIN locked l ON l.id = p.id GROUP BY p.head_id"
 	" HAVING count(*) = count(l.id)) d",
@@ -533,8 +534,9 @@ static OwnerQuery wanted_query = {
 	" f GROUP BY f.barber_id UNION ALL SELECT NULL,"
 	" timestamptz '-infinity', timestamptz 'infinity', f.id FROM "
 	FIRST_IN_LINE("w.id", "OFFSET 100 LIMIT 1") " f) l"
-	" JOIN booking.barber_services o ON o.service_id = s.service_id"
-	" AND o.barber_id = coalesce(l.barber_id, o.barber_id)"
+	" CROSS JOIN LATERAL (SELECT b.barber_id FROM booking.barber_services b"
+	" WHERE b.service_id = s.service_id"
+	" AND b.barber_id = coalesce(l.barber_id, b.barber_id) OFFSET 0) o"
 	" GROUP BY o.barber_id, s.service_id) w"
 	" ORDER BY first_id, barber_id, service_id",
 	.by_index = true,

@@ -234,7 +234,7 @@ static OwnerQuery batch_query = {
 	" WHERE b.user_id <> ALL ($6)) c WHERE "
 	CAN_BE_SERVED("c.user_id", "$7", "$8") ")"
 	" SELECT b.id, b.user_id, b.earliest, b.latest,"
-	" b.user_id IN (SELECT user_id FROM able) FROM batch b ORDER BY b.id",
+	" b.user_id IN (SELECT user_id FROM able) FROM batch b",
 	.by_index = true,
 	.nargs = 8,
 	.argtypes = {INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID,
@@ -938,7 +938,7 @@ static OwnerQuery lapsed_query = {
 static OwnerQuery lock_lapsed_query = {
 	.sql = "SELECT a.id FROM booking.appointments a"
 	" WHERE a.id = ANY ($3) AND " HAS_LAPSED
-	" ORDER BY a.id LIMIT 10 FOR NO KEY UPDATE SKIP LOCKED",
+	" LIMIT 10 FOR NO KEY UPDATE SKIP LOCKED",
 	.by_index = true,
 	.nargs = 3,
 	.argtypes = {INT8OID, TIMESTAMPTZOID, INT8ARRAYOID}
