@@ -16,12 +16,12 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw($node $seconds start_server one_of nap start_psql start_pgbench stop_in finish_clients
+our @EXPORT = qw($node $seconds $seed start_server one_of nap start_psql start_pgbench stop_in finish_clients
   said_by_clients finds met_no_other_error);
 
 our $node;
 our $seconds = $ENV{BOOKING_STRESS_SECONDS} // 20;
-my $seed = $ENV{BOOKING_SEED} // int(rand(1_000_000));
+our $seed = $ENV{BOOKING_SEED} // int(rand(1_000_000));
 my $scripts = PostgreSQL::Test::Utils::tempdir;
 
 sub start_server
