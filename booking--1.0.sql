@@ -506,6 +506,10 @@ DECLARE
 	part record;
 	tables_checked boolean := false;
 BEGIN
+	IF owner IS NOT NULL THEN
+		PERFORM booking.require_role(owner);
+	END IF;
+
 	FOR part IN SELECT * FROM booking.schema_parts() LOOP
 		-- Indexes and triggers on a table that is not ours would fail with
 		-- a message about themselves; name the table's fault first.
@@ -1000,12 +1004,12 @@ $$;
 COMMENT ON FUNCTION find_catalog_faults() IS
 'What verify() and health() say about indexes, triggers and constraints; of CHECK constraints it only knows how many there should be. Reads catalogs alone.';
 
-CREATE FUNCTION has_policy(definition text) RETURNS boolean
+CREATE FUNCTION has_policy(on_table text, name text) RETURNS boolean
 AS 'MODULE_PATHNAME', 'booking_has_policy' LANGUAGE C STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp;
-COMMENT ON FUNCTION has_policy(text) IS
-'Whether the table that a CREATE POLICY names has just that policy, as the server prints it; false: another one of that name; NULL: none, or no such table.
-Locks the tables that the policy reads (ACCESS SHARE). Errors: 22023 not one CREATE POLICY; 42601 and others of the parser''s.';
+COMMENT ON FUNCTION has_policy(text, text) IS
+'Whether a table has the policy of row_policies() just so, as the server prints it; false: another one of that name; NULL: none, no such table, or no such policy.
+Locks the tables that the policy reads (ACCESS SHARE). Errors: those of the server about columns that a policy reads and that are not there.';
 
 CREATE FUNCTION find_policy_faults()
 RETURNS TABLE (check_name text, table_name text, row_id bigint, detail text)
@@ -1013,7 +1017,7 @@ LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
 AS $$
 WITH policy AS MATERIALIZED (
-	SELECT on_table, name, to_regclass(format('booking.%I', on_table)) AS rel, booking.has_policy(definition) AS is_as_made
+	SELECT on_table, name, to_regclass(format('booking.%I', on_table)) AS rel, booking.has_policy(on_table, name) AS is_as_made
 	FROM booking.row_policies()
 ), secured AS MATERIALIZED (
 	SELECT DISTINCT p.on_table, c.oid, c.relrowsecurity
@@ -1053,7 +1057,7 @@ WITH part AS MATERIALIZED (
 	UNION ALL
 	SELECT polrelid, 'policy ' || polname FROM pg_policy
 	WHERE NOT EXISTS (SELECT FROM booking.row_policies() p WHERE p.name = polname
-		AND to_regclass(format('booking.%I', p.on_table)) = polrelid AND booking.has_policy(p.definition))
+		AND to_regclass(format('booking.%I', p.on_table)) = polrelid AND booking.has_policy(p.on_table, p.name))
 	UNION ALL
 	-- Functions that are neither the server's nor the extension's
 	SELECT d.rel, d.what || string_agg(' with function ' || f.refobjid::regprocedure, ',' ORDER BY f.refobjid)
@@ -1780,6 +1784,27 @@ COMMENT ON FUNCTION check_time_zone() IS
 -- override rules, cancel for the shop, and confirm what waits for the shop.
 -- ---------------------------------------------------------------------------
 
+CREATE FUNCTION require_role(role regrole) RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $require_role$
+BEGIN
+	IF role IS NULL THEN
+		RAISE EXCEPTION 'role must not be null'
+			USING ERRCODE = 'null_value_not_allowed',
+			DETAIL = 'The function does nothing without it.',
+			HINT = 'Pass a role.';
+	ELSIF NOT EXISTS (SELECT FROM pg_roles WHERE oid = role) THEN
+		RAISE EXCEPTION 'role % does not exist', role
+			USING ERRCODE = 'undefined_object',
+			DETAIL = 'The number is no role''s.',
+			HINT = 'Pass a role by its name.';
+	END IF;
+END
+$require_role$;
+COMMENT ON FUNCTION require_role(regrole) IS
+'Refuses what is no role. Errors: 22004 NULL; 42704 a number that is no role''s.';
+
 CREATE FUNCTION grant_role(role regrole, kind text) RETURNS SETOF text
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -1803,11 +1828,12 @@ DECLARE
 	customers CONSTANT text[] := ARRAY['appointments', 'appointment_history', 'users', 'shop_customers', 'waitlist'];
 	target record;
 BEGIN
-	IF role IS NULL OR kind IS NULL THEN
-		RAISE EXCEPTION '% must not be null', CASE WHEN role IS NULL THEN 'role' ELSE 'kind' END
+	PERFORM booking.require_role(role);
+	IF kind IS NULL THEN
+		RAISE EXCEPTION 'kind must not be null'
 			USING ERRCODE = 'null_value_not_allowed',
 			DETAIL = 'The function cannot grant without it.',
-			HINT = 'Pass a role and one of front, staff, manager and monitor.';
+			HINT = 'Pass one of front, staff, manager and monitor.';
 	END IF;
 
 	CASE kind
@@ -1854,19 +1880,14 @@ COMMENT ON FUNCTION grant_role(regrole, text) IS
 'Grants a role what it needs, and returns a line for each grant. Run it again after an upgrade or setup(): what is there already stays.
 front: find, book, hold, confirm, cancel, move and wait, for any user; no table. staff: also the day board, appointments at risk, decline, check in, complete, no-show, expire_holds; the shop''s word (overrides, cancelled_by shop, confirming for the shop); SELECT on the tables.
 manager: also INSERT, UPDATE and DELETE on the configuration tables, of all shops; verify, business_metrics. monitor: health, metrics, verify and statistics alone.
-Runs with the caller''s rights: it needs to own the functions and tables, or to be a superuser. Errors: 22004 NULL; 22023 unknown kind; 42501.';
+Runs with the caller''s rights: it needs to own the functions and tables, or to be a superuser. Errors: 22004 NULL; 22023 unknown kind; 42501; 42704 no role.';
 
 CREATE FUNCTION revoke_role(role regrole) RETURNS void
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $revoke_role$
 BEGIN
-	IF role IS NULL THEN
-		RAISE EXCEPTION 'role must not be null'
-			USING ERRCODE = 'null_value_not_allowed',
-			DETAIL = 'The function cannot revoke without it.',
-			HINT = 'Pass a role.';
-	END IF;
+	PERFORM booking.require_role(role);
 	EXECUTE format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA booking FROM %s', role);
 	EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA booking FROM %s', role);
 	EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA booking FROM %s', role);
@@ -1875,7 +1896,7 @@ END
 $revoke_role$;
 COMMENT ON FUNCTION revoke_role(regrole) IS
 'Takes all privileges on the schema and what is in it from a role, whatever kind it was, so that nothing of booking keeps it from being dropped.
-Runs with the caller''s rights, as grant_role does. Errors: 22004 NULL; 42501.';
+Runs with the caller''s rights, as grant_role does. Errors: 22004 NULL; 42501; 42704 no role.';
 
 -- ---------------------------------------------------------------------------
 -- Row security: whose rows
@@ -1934,7 +1955,7 @@ BEGIN
 	PERFORM booking.check_tables();
 	FOR policy IN SELECT * FROM booking.row_policies() LOOP
 		relation := format('booking.%I', policy.on_table)::regclass;
-		CASE booking.has_policy(policy.definition)
+		CASE booking.has_policy(policy.on_table, policy.name)
 			WHEN true THEN
 				NULL;
 			WHEN false THEN

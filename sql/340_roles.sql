@@ -65,6 +65,8 @@ FROM unnest(ARRAY['regress_booking_front', 'regress_booking_staff', 'regress_boo
 SELECT test.error('SELECT booking.grant_role(''regress_booking_front'', ''Front'')');
 SELECT test.error('SELECT booking.grant_role(NULL, ''front'')');
 SELECT test.brief('SELECT booking.grant_role(''regress_booking_front'', NULL)');
+-- A number that is no role's.
+SELECT f, test.brief(format('SELECT booking.%s', f)) FROM unnest(ARRAY['grant_role(0, ''staff'')', 'revoke_role(0)', 'setup(0)', 'setup(4294967295)']) f;
 SELECT test.brief('SELECT booking.grant_role(''regress_booking_front'', repeat(''x'', 100000))');
 SELECT test.brief('SELECT booking.grant_role(''regress_booking_front'', ''front''''; DROP TABLE booking.users; --'')');
 SELECT test.brief('SELECT booking.grant_role(''regress_booking_none'', ''front'')');

@@ -21,6 +21,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_policy.h"
 #include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "nodes/parsenodes.h"
 #include "parser/parse_clause.h"
 #include "parser/parse_collate.h"
@@ -38,21 +39,39 @@
 
 PG_FUNCTION_INFO_V1(booking_has_policy);
 
+/*
+ * The statement that makes a policy of ours, in the caller's memory; NULL: there
+ * is no such policy.
+ */
+static char *
+find_definition(Datum on_table, Datum name)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Oid			types[] = {TEXTOID, TEXTOID};
+	Datum		values[] = {on_table, name};
+	char	   *result = NULL;
+
+	SPI_connect();
+	if (SPI_execute_with_args("SELECT definition FROM booking.row_policies()"
+							  " WHERE on_table = $1 AND name = $2",
+							  lengthof(types), types, values, NULL, true,
+							  1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the policies");
+	if (SPI_processed > 0)
+		result = MemoryContextStrdup(caller,
+									 SPI_getvalue(SPI_tuptable->vals[0],
+												  SPI_tuptable->tupdesc, 1));
+	SPI_finish();
+	return result;
+}
+
 static CreatePolicyStmt *
 parse_policy(const char *definition)
 {
 	List	   *statements = raw_parser(definition, RAW_PARSE_DEFAULT);
-	Node	   *statement = list_length(statements) != 1 ? NULL :
-		linitial_node(RawStmt, statements)->stmt;
 
-	if (statement == NULL || !IsA(statement, CreatePolicyStmt))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("definition is not one CREATE POLICY"),
-				 errdetail("It is compared with the policy of that name."),
-				 errhint("Pass a definition that %s.row_policies() returns.",
-						 BOOKING_SCHEMA)));
-	return (CreatePolicyStmt *) statement;
+	return castNode(CreatePolicyStmt,
+					linitial_node(RawStmt, statements)->stmt);
 }
 
 /*
@@ -184,20 +203,25 @@ compare_policy(Relation rel, const char *source, CreatePolicyStmt *stmt,
 }
 
 /*
- * has_policy(definition): whether the table that a CREATE POLICY names has just
- * that policy; false: another one of that name; NULL: none, or no table.
- * Locks the tables that the policy reads, ACCESS SHARE.
+ * has_policy(on_table, name): whether a table has the policy of row_policies()
+ * just so; false: another one of that name; NULL: none, no such table, or no
+ * such policy.  Locks the tables that the policy reads, ACCESS SHARE.
  */
 Datum
 booking_has_policy(PG_FUNCTION_ARGS)
 {
-	char	   *source = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	CreatePolicyStmt *stmt = parse_policy(source);
-	Oid			relid = RangeVarGetRelid(stmt->table, AccessShareLock, true);
+	char	   *source = find_definition(PG_GETARG_DATUM(0),
+										 PG_GETARG_DATUM(1));
+	CreatePolicyStmt *stmt;
+	Oid			relid;
 	Relation	rel;
 	bool		is_missing;
 	bool		result;
 
+	if (source == NULL)
+		PG_RETURN_NULL();
+	stmt = parse_policy(source);
+	relid = RangeVarGetRelid(stmt->table, AccessShareLock, true);
 	if (!OidIsValid(relid))
 		PG_RETURN_NULL();
 	rel = table_open(relid, NoLock);
