@@ -1796,14 +1796,14 @@ BEGIN
 			HINT = 'Pass a role.';
 	ELSIF NOT EXISTS (SELECT FROM pg_roles WHERE oid = role) THEN
 		RAISE EXCEPTION 'role % does not exist', role
-			USING ERRCODE = 'undefined_object',
+			USING ERRCODE = 'invalid_parameter_value',
 			DETAIL = 'The number is no role''s.',
 			HINT = 'Pass a role by its name.';
 	END IF;
 END
 $require_role$;
 COMMENT ON FUNCTION require_role(regrole) IS
-'Refuses what is no role. Errors: 22004 NULL; 42704 a number that is no role''s.';
+'Refuses what is no role. Errors: 22004 NULL; 22023 a number that is no role''s.';
 
 CREATE FUNCTION grant_role(role regrole, kind text) RETURNS SETOF text
 LANGUAGE plpgsql VOLATILE
@@ -1880,7 +1880,7 @@ COMMENT ON FUNCTION grant_role(regrole, text) IS
 'Grants a role what it needs, and returns a line for each grant. Run it again after an upgrade or setup(): what is there already stays.
 front: find, book, hold, confirm, cancel, move and wait, for any user; no table. staff: also the day board, appointments at risk, decline, check in, complete, no-show, expire_holds; the shop''s word (overrides, cancelled_by shop, confirming for the shop); SELECT on the tables.
 manager: also INSERT, UPDATE and DELETE on the configuration tables, of all shops; verify, business_metrics. monitor: health, metrics, verify and statistics alone.
-Runs with the caller''s rights: it needs to own the functions and tables, or to be a superuser. Errors: 22004 NULL; 22023 unknown kind; 42501; 42704 no role.';
+Runs with the caller''s rights: it needs to own the functions and tables, or to be a superuser. Errors: 22004 NULL; 22023 unknown kind, no role; 42501.';
 
 CREATE FUNCTION revoke_role(role regrole) RETURNS void
 LANGUAGE plpgsql VOLATILE
@@ -1896,7 +1896,7 @@ END
 $revoke_role$;
 COMMENT ON FUNCTION revoke_role(regrole) IS
 'Takes all privileges on the schema and what is in it from a role, whatever kind it was, so that nothing of booking keeps it from being dropped.
-Runs with the caller''s rights, as grant_role does. Errors: 22004 NULL; 42501; 42704 no role.';
+Runs with the caller''s rights, as grant_role does. Errors: 22004 NULL; 22023 no role; 42501.';
 
 -- ---------------------------------------------------------------------------
 -- Row security: whose rows
