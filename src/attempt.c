@@ -96,7 +96,8 @@ is_about_rows(const ErrorData *error)
 
 /*
  * As attempt(), but what is wrong with the rows at hand becomes a warning, so
- * that the caller goes on with others.
+ * that the caller goes on with others.  It may be about another customer than
+ * the caller: who and what is for the log.
  */
 bool
 attempt_or_warn(AttemptBody body, void *arg, const char *what, int64 id)
@@ -110,8 +111,10 @@ attempt_or_warn(AttemptBody body, void *arg, const char *what, int64 id)
 		ReThrowError(error);
 	ereport(WARNING,
 			(errcode(error->sqlerrcode),
-			 errmsg("could not serve %s " INT64_FORMAT, what, id),
-			 errdetail_internal("%s", error->message)));
+			 errmsg("could not serve a %s", what),
+			 errdetail("The server's log says which, and why."),
+			 errdetail_log("It is number " INT64_FORMAT ": %s", id,
+						   error->message)));
 	FreeErrorData(error);
 	return false;
 }

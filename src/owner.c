@@ -17,7 +17,8 @@
  *	 caller has not; and types and functions in pg_temp, which would come before
  *	 those of the same name in the caller's search_path.
  * - Cursors that are open in the end are closed: the caller, or the COMMIT of a
- *	 procedure, would go on with their queries.
+ *	 procedure, would go on with their queries.  Meanwhile those of the caller
+ *	 can neither be fetched from nor closed: a name is all it would take.
  *
  * It holds the other way round, too.  No search_path keeps pg_temp away: a table
  * that the owner's code names without its schema may be one that the caller has
@@ -56,8 +57,9 @@
 	(SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS | \
 	 SECURITY_RESTRICTED_OPERATION | SECURITY_BOOKING_OWNER)
 
-/* A bit of Portal->cursorOptions that is not the server's */
+/* Bits of Portal->cursorOptions that are not the server's */
 #define CURSOR_OPT_NOT_OWNERS (1 << 30)
+#define CURSOR_OPT_PARKED (1 << 29)
 
 static ExecutorCheckPerms_hook_type next_check_permissions;
 static ProcessUtility_hook_type next_process_utility;
@@ -234,15 +236,32 @@ for_each_portal(void (*callback) (Portal portal))
 	}
 }
 
+/*
+ * Keeps a cursor of the caller's from being run: to the server it runs already.
+ */
 static void
-mark_cursor(Portal portal)
+park_cursor(Portal portal)
 {
 	portal->cursorOptions |= CURSOR_OPT_NOT_OWNERS;
+	if (portal->status != PORTAL_READY)
+		return;
+	portal->cursorOptions |= CURSOR_OPT_PARKED;
+	portal->status = PORTAL_ACTIVE;
+}
+
+static void
+release_cursor(Portal portal)
+{
+	if ((portal->cursorOptions & CURSOR_OPT_PARKED) == 0)
+		return;
+	portal->cursorOptions &= ~CURSOR_OPT_PARKED;
+	portal->status = PORTAL_READY;
 }
 
 static void
 close_cursor(Portal portal)
 {
+	release_cursor(portal);
 	if ((portal->cursorOptions & CURSOR_OPT_NOT_OWNERS) != 0)
 		return;
 	if (portal->portalPinned)
@@ -387,6 +406,8 @@ run_as_owner(Oid owner, uint32 tables, OwnerBody body, void *arg)
 	}
 	PG_CATCH();
 	{
+		if (innermost->guc_level != 0 && !is_open(innermost->outer))
+			for_each_portal(release_cursor);
 		innermost = run.outer;
 		raise_for_caller(context, tables);
 	}
@@ -406,7 +427,7 @@ let_owners_code_in(void)
 	if (innermost->guc_level == 0)
 	{
 		if (!is_open(innermost->outer))
-			for_each_portal(mark_cursor);
+			for_each_portal(park_cursor);
 		innermost->guc_level = NewGUCNestLevel();
 	}
 	if (strcmp(namespace_search_path, SAFE_SEARCH_PATH) != 0)

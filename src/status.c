@@ -237,18 +237,27 @@ waits_for_shop(const Booked *booked)
 }
 
 /*
- * Whether the customer is one the shop takes bookings of.  To confirm a hold
- * that waits for nobody but him is to book for him.
+ * Whether the shop that the caller acts for knows the customer.  To confirm a
+ * hold is to book for him.
+ */
+static bool
+check_known(const Booked *booked, Refusal *refusal)
+{
+	return !is_hidden_user(booked->is_walk_in, booked->user_id,
+						   GetTransactionSnapshot()) ||
+		check_user(booked->user_id, true, refusal);
+}
+
+/*
+ * Whether, besides, the shop takes bookings of the customer.
  */
 static bool
 check_guest(const Booked *booked, Refusal *refusal)
 {
-	if (is_hidden_user(booked->is_walk_in, booked->user_id,
-					   GetTransactionSnapshot()))
-		return check_user(booked->user_id, true, refusal);
-	return booked->is_walk_in ||
-		check_welcome(schedule_begin(), booked->shop_id, booked->user_id,
-					  refusal);
+	return check_known(booked, refusal) &&
+		(booked->is_walk_in ||
+		 check_welcome(schedule_begin(), booked->shop_id, booked->user_id,
+					   refusal));
 }
 
 /*
@@ -352,6 +361,8 @@ MEASURED_FUNCTION(booking_confirm_appointment, OP_CONFIRM_APPOINTMENT)
 		if (take_offer(&booked, &result))
 			return result;
 		require_staff("confirm for the shop");
+		if (!check_known(&booked, &refusal))
+			raise_refusal(change.action, &refusal);
 	}
 	else if (!check_guest(&booked, &refusal))
 		raise_refusal(change.action, &refusal);
