@@ -152,9 +152,8 @@ RESET search_path;
 RESET work_mem;
 SET LOCAL booking.actor = '';
 
--- Cursors: one that is left open, one in the place of the caller's.
-UPDATE shop_code.deed SET statement = 'DO $d$ DECLARE c refcursor := ''kept''; d refcursor := ''mine''; BEGIN OPEN c FOR SELECT current_user; IF EXISTS (SELECT FROM pg_cursors WHERE name = d::text) THEN CLOSE d; END IF;
-	OPEN d FOR INSERT INTO shop_code.deed VALUES (current_user) RETURNING 1; END $d$';
+-- Cursors: one that is left open is closed.
+UPDATE shop_code.deed SET statement = 'DO $d$ DECLARE c refcursor := ''kept''; BEGIN OPEN c FOR SELECT current_user; END $d$';
 DECLARE mine CURSOR FOR SELECT 'mine';
 DECLARE other CURSOR FOR SELECT generate_series(1, 2);
 FETCH other;
@@ -164,6 +163,32 @@ FETCH other;
 CLOSE other;
 SELECT status FROM booking.book_slot(11801, 11801, 11801, '2026-03-03 10:00Z');
 SELECT count(*) FROM pg_cursors WHERE name IN ('kept', 'mine');
+-- The caller's are neither fetched from nor closed, nor those of a loop that calls; after an error in the call they are as before.
+UPDATE shop_code.deed SET statement = 'DO $d$ DECLARE d refcursor; r record; BEGIN FOR d IN SELECT name FROM pg_cursors LOOP
+	BEGIN FETCH d INTO r; RAISE WARNING ''fetched %'', r; EXCEPTION WHEN OTHERS THEN RAISE WARNING ''fetch: %'', SQLSTATE; END;
+	BEGIN CLOSE d; RAISE WARNING ''closed''; EXCEPTION WHEN OTHERS THEN RAISE WARNING ''close: %'', SQLSTATE; END;
+	END LOOP; IF current_setting(''test.fails'', true) = ''yes'' THEN RAISE ''no''; END IF; END $d$';
+DECLARE whole CURSOR FOR SELECT generate_series(1, 3);
+FETCH whole;
+SELECT status FROM booking.book_slot(11801, 11801, 11801, '2026-03-03 11:00Z');
+FETCH whole;
+SET LOCAL test.fails = 'yes';
+SELECT test.brief($$SELECT booking.book_slot(11801, 11801, 11801, '2026-03-03 12:00Z')$$);
+SET LOCAL test.fails = '';
+FETCH whole;
+CLOSE whole;
+DO $$
+DECLARE
+	n int := 0;
+	r record;
+BEGIN
+	FOR r IN SELECT generate_series(1, 100) LOOP
+		n := n + 1;
+		IF n = 1 THEN PERFORM booking.book_slot(11801, 11801, 11801, '2026-03-03 12:00Z'); END IF;
+	END LOOP;
+	RAISE WARNING '% of 100', n;
+END
+$$;
 ROLLBACK TO kind;
 
 -- ---------------------------------------------------------------------------

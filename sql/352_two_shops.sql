@@ -77,7 +77,7 @@ LEFT JOIN (VALUES ('user_id', customer::text), ('appointment_id', appointment::t
 	('idempotency_key', '''a key'''), ('earliest', '''2026-03-02 15:00Z'''), ('latest', '''2026-03-02 17:00Z'''), ('not_before', '''2026-03-02 08:00Z'''),
 	('from_date', '''2026-03-01'''), ('to_date', '''2026-03-08'''), ('date', '''2026-03-02'''), ('how_many', '5'), ('upcoming', 'true'), ('hold_for', '''1 second'''),
 	('cancelled_by', '''shop'''), ('email', format('''new%s@example.org''', place)), ('deep', 'true'), ('at', '''2026-03-01 12:00Z'''), ('since', '''-infinity'''), ('until', '''infinity'''),
-	('definition', '''CREATE POLICY booking_customer ON booking.users USING (true)''')
+	('on_table', '''users'''), ('name', '''booking_customer'''), ('role', '''regress_booking_staff''')
 ) v (name, value) ON v.name = a.name
 WHERE p.pronamespace = 'booking'::regnamespace AND p.prokind = 'f' AND p.prorettype <> 'trigger'::regtype AND has_function_privilege(of_role, p.oid, 'EXECUTE')
 AND (a.name IS NULL OR v.name IS NOT NULL OR a.n <= p.pronargs - p.pronargdefaults)
@@ -174,6 +174,13 @@ ROLLBACK TO s;
 SELECT test.error('SELECT booking.confirm_appointment(352208)');
 SELECT booking.ensure_user('Hank.secret@example.org');
 SELECT status FROM booking.confirm_appointment(352208);
+ROLLBACK TO s;
+-- Nor where the service is one that the shop has to confirm.
+RESET ROLE;
+UPDATE booking.services SET requires_confirmation = true WHERE id = 35201;
+SET LOCAL ROLE regress_booking_staff;
+SELECT test.error('SELECT booking.confirm_appointment(352208)');
+SELECT count(*) AS known FROM booking.users WHERE id = 352104;
 ROLLBACK TO s;
 -- What succeeds, and stays, makes nobody known.
 DO $$
