@@ -56,7 +56,7 @@ sub quiet_start
 my $shop = qq{
 CREATE EXTENSION booking;
 SELECT booking.setup();
-INSERT INTO booking.shops (name, max_pending_per_user) VALUES ('crash', NULL);
+INSERT INTO booking.shops (name, max_pending_per_user, max_waiting_per_user) VALUES ('crash', NULL, NULL);
 INSERT INTO booking.barbers (shop_id, name) SELECT 1, 'barber' FROM generate_series(1, $barbers + 1);
 INSERT INTO booking.services (shop_id, name, duration_minutes, buffer_before_minutes, buffer_after_minutes)
 VALUES (1, 'cut', 30, 0, 0), (1, 'shave', 15, 5, 5), (1, 'colour', 90, 0, 0), (1, 'quiet cut', 30, 0, 0);
