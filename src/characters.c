@@ -48,8 +48,8 @@ static const CodeRange hidden[] = {
 	{0x2800, 0x2800, false},	/* empty Braille pattern */
 	{0x3000, 0x3000, true},		/* ideographic space */
 	{0x3164, 0x3164, false},	/* Hangul filler */
-	{0xFE00, 0xFE0F, true},		/* variation selectors */
 	{0xFDD0, 0xFDEF, false},	/* no characters */
+	{0xFE00, 0xFE0F, true},		/* variation selectors */
 	{0xFEFF, 0xFEFF, false},	/* zero-width no-break space */
 	{0xFFA0, 0xFFA0, false},	/* half-width Hangul filler */
 	{0xFFF0, 0xFFFC, false},	/* unassigned, annotations, embedded object */
