@@ -498,6 +498,7 @@ COMMENT ON FUNCTION check_tables() IS
 CREATE FUNCTION setup(owner regrole DEFAULT NULL) RETURNS SETOF text
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off
 AS $setup$
 DECLARE
 	-- What is there already says whose new tables are.
@@ -902,6 +903,7 @@ CREATE FUNCTION table_rules()
 RETURNS TABLE (on_table text, kind text, definition text, condition text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on
 AS $$
 WITH made AS (
 	SELECT name, definition FROM booking.schema_parts() p WHERE p.kind = 'table'
@@ -933,6 +935,8 @@ CREATE FUNCTION find_catalog_faults()
 RETURNS TABLE (check_name text, table_name text, row_id bigint, detail text)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off
+SET standard_conforming_strings = on
 AS $$
 WITH part AS MATERIALIZED (
 	SELECT kind, name, definition, coalesce(on_table, name) AS on_table,
@@ -958,8 +962,9 @@ SELECT CASE WHEN i.indexrelid IS NULL THEN 'missing_index' ELSE 'invalid_index' 
 	w.name || CASE WHEN i.indexrelid IS NULL THEN ' does not exist' ELSE ' is invalid, or not as setup() makes it' END
 FROM part w LEFT JOIN pg_index i ON i.indexrelid = to_regclass(format('booking.%I', w.name)),
 	-- As the server prints it, but for parentheses, casts of constants, and how much space is left free: all else decides which rows are found, in which order.
-	LATERAL (SELECT count(DISTINCT replace(replace(regexp_replace(regexp_replace(d, '(''(?:[^'']|'''')*''|\(\d+\))::\w+', '\1', 'g'),
-			'::text\[\]|\sWITH \([^)]*\)|\sUSING btree|[][()\s]', '', 'g'), '=ANYARRAY', 'IN'), 'COALESCE', 'coalesce'))
+	-- Constants and quoted names stay as they are.
+	LATERAL (SELECT count(DISTINCT replace(replace(regexp_replace(d, '(''(?:[^'']|'''')*''|"[^"]*")(?:::\w+)?|\((\d+)\)::\w+|' ||
+			'::text\[\]|\sWITH \([^)]*\)|\sUSING btree|[][()\s]', '\1\2', 'g'), '=ANYARRAY', 'IN'), 'COALESCE', 'coalesce'))
 		FROM unnest(ARRAY[w.definition, pg_get_indexdef(i.indexrelid)]) d) forms
 WHERE w.kind = 'index' AND (i.indisvalid AND i.indisready AND i.indrelid = w.rel AND forms.count = 1) IS NOT TRUE
 UNION ALL
@@ -1030,19 +1035,120 @@ AND (EXISTS (SELECT FROM policy WHERE is_as_made IS NOT NULL)
 	-- or row security is on for all of them, and lets nothing through
 	OR (SELECT bool_and(relrowsecurity AND NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = s.oid)) FROM secured s))
 UNION ALL
-SELECT 'disabled_row_security', on_table, NULL, 'row security is off, but there are policies'
+SELECT 'disabled_row_security', on_table, NULL, CASE WHEN EXISTS (SELECT FROM policy WHERE is_as_made IS NOT NULL)
+	THEN 'row security is off, but there are policies' ELSE 'row security is off, but on for the others, without policies' END
 FROM secured
-WHERE NOT relrowsecurity AND EXISTS (SELECT FROM policy WHERE is_as_made IS NOT NULL)
+WHERE NOT relrowsecurity
+AND (EXISTS (SELECT FROM policy WHERE is_as_made IS NOT NULL)
+	-- or it was on for all: with none left, it is still on for more than it is off for
+	OR (SELECT count(*) FILTER (WHERE s.relrowsecurity AND NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = s.oid))
+		> count(*) FILTER (WHERE NOT s.relrowsecurity) FROM secured s))
 $$;
 COMMENT ON FUNCTION find_policy_faults() IS
-'What verify() and health() say about row security: with one policy of enable_row_security() there, all of them have to be as it makes them, and on. Mended by enable_row_security(), or disable_row_security().';
+'What verify() and health() say about row security: with one policy of enable_row_security() there, all of them have to be as it makes them, and on; with none, it is not still on for most of them and off for the rest. Mended by enable_row_security(), or disable_row_security().';
+
+CREATE FUNCTION list_own_access() RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+WITH secured AS MATERIALIZED (
+	SELECT DISTINCT c.oid, c.relname, c.relowner
+	FROM booking.row_policies() p JOIN pg_class c ON c.oid = to_regclass(format('booking.%I', p.on_table))
+	WHERE c.relrowsecurity
+)
+SELECT concat_ws(' ',
+	(SELECT 'Policies of your own: ' || string_agg(format('%I on %s', polname, relname), ', ' ORDER BY relname, polname) || '.'
+	FROM secured s JOIN pg_policy ON polrelid = s.oid
+	WHERE polpermissive AND NOT EXISTS (SELECT FROM booking.row_policies() p WHERE p.on_table = relname AND p.name = polname)),
+	(SELECT 'Views granted to others that read past it: ' || string_agg(DISTINCT v.oid::regclass::text, ', ') || '.'
+	FROM secured s JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = s.oid AND d.classid = 'pg_rewrite'::regclass
+	JOIN pg_rewrite w ON w.oid = d.objid JOIN pg_class v ON v.oid = w.ev_class AND v.relkind IN ('v', 'm')
+	JOIN pg_roles r ON r.oid = v.relowner AND (r.rolsuper OR r.rolbypassrls OR r.oid = s.relowner)
+	WHERE EXISTS (SELECT FROM aclexplode(v.relacl) a WHERE a.grantee <> v.relowner)
+	AND NOT EXISTS (SELECT FROM pg_options_to_table(v.reloptions) o
+		WHERE v.relkind = 'v' AND o.option_name = 'security_invoker' AND o.option_value::boolean)))
+$$;
+COMMENT ON FUNCTION list_own_access() IS
+'What lets others past the policies of enable_row_security() by the owner''s choice, for health(): permissive policies of one''s own, and views over the tables that are granted and do not run as their caller. Empty: nothing.';
+
+CREATE FUNCTION find_called_code()
+RETURNS TABLE (table_name text, owner regrole, part text, kind text, name text, made_by regrole)
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $$
+WITH RECURSIVE ours AS MATERIALIZED (
+	SELECT c.oid, p.name, c.relowner
+	FROM booking.schema_parts() p JOIN pg_class c ON c.oid = to_regclass(format('booking.%I', p.name))
+	WHERE p.kind = 'table'
+), member AS MATERIALIZED (
+	SELECT d.classid, d.objid
+	FROM pg_depend d JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+	WHERE d.deptype = 'e' AND e.extname = 'booking'
+), root (rel, part, classid, objid) AS (
+	SELECT tgrelid, 'trigger ' || tgname, 'pg_trigger'::regclass::oid, oid FROM pg_trigger WHERE NOT tgisinternal
+	UNION ALL
+	SELECT ev_class, 'rule ' || rulename, 'pg_rewrite'::regclass, oid FROM pg_rewrite
+	UNION ALL
+	SELECT polrelid, 'policy ' || polname, 'pg_policy'::regclass, oid FROM pg_policy
+	UNION ALL
+	SELECT conrelid, 'constraint ' || conname, 'pg_constraint'::regclass, oid FROM pg_constraint
+	UNION ALL
+	SELECT adrelid, 'default of ' || attname, 'pg_attrdef'::regclass, d.oid
+	FROM pg_attrdef d JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum
+	UNION ALL
+	SELECT indrelid, 'index ' || indexrelid::regclass, 'pg_class'::regclass, indexrelid FROM pg_index
+	UNION ALL
+	SELECT stxrelid, 'statistics ' || stxname, 'pg_statistic_ext'::regclass, oid FROM pg_statistic_ext
+	UNION ALL
+	SELECT inhrelid, 'inheritance', 'pg_class'::regclass, inhparent FROM pg_inherits
+	UNION ALL
+	SELECT attrelid, 'column ' || attname, 'pg_type'::regclass, atttypid FROM pg_attribute
+	WHERE attnum > 0 AND NOT attisdropped AND atttypid >= 16384
+), reached AS (
+	SELECT r.rel, r.part, r.classid, r.objid FROM root r WHERE r.rel IN (SELECT oid FROM ours)
+	UNION
+	SELECT r.rel, r.part, e.classid, e.objid
+	FROM reached r CROSS JOIN LATERAL (
+		SELECT d.refclassid, d.refobjid FROM pg_depend d
+		WHERE d.classid = r.classid AND d.objid = r.objid AND d.refobjid <> r.rel AND d.refclassid IN
+			('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass, 'pg_class'::regclass)
+		UNION ALL
+		-- the CHECKs of a domain
+		SELECT 'pg_constraint'::regclass, c.oid FROM pg_constraint c
+		WHERE r.classid = 'pg_type'::regclass AND c.contypid = r.objid
+		UNION ALL
+		-- what a row is made of
+		SELECT 'pg_type'::regclass, a.atttypid FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid
+		WHERE r.classid = 'pg_type'::regclass AND t.oid = r.objid AND a.attnum > 0 AND NOT a.attisdropped
+		UNION ALL
+		-- the query of a view
+		SELECT 'pg_rewrite'::regclass, w.oid FROM pg_rewrite w JOIN pg_class v ON v.oid = w.ev_class
+		WHERE r.classid = 'pg_class'::regclass AND w.ev_class = r.objid AND v.relkind IN ('v', 'm')
+	) e (classid, objid)
+	WHERE e.objid >= 16384 AND (e.classid, e.objid) NOT IN (SELECT classid, objid FROM member)
+	AND (e.classid <> 'pg_class'::regclass OR e.objid NOT IN (SELECT oid FROM ours))
+)
+SELECT ours.name, ours.relowner, r.part, o.kind, o.name, o.owner
+FROM reached r JOIN ours ON ours.oid = r.rel CROSS JOIN LATERAL (
+	SELECT 'function', p.oid::regprocedure::text, p.proowner FROM pg_proc p
+	WHERE r.classid = 'pg_proc'::regclass AND p.oid = r.objid
+	UNION ALL
+	SELECT 'type', t.oid::regtype::text, t.typowner FROM pg_type t
+	WHERE r.classid = 'pg_type'::regclass AND t.oid = r.objid AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid)
+	UNION ALL
+	SELECT 'relation', c.oid::regclass::text, c.relowner FROM pg_class c
+	WHERE r.classid = 'pg_class'::regclass AND c.oid = r.objid AND c.relkind <> 'i'
+) o (kind, name, owner)
+$$;
+COMMENT ON FUNCTION find_called_code() IS
+'Functions, types and relations that the tables'' triggers, rules, policies, constraints, defaults, indexes, statistics objects, parents and columns use, and whose they are; neither the server''s nor the extension''s, nor these tables. Follows operators, domains, arrays, rows and views. Not what a function''s body calls, but for one of SQL that is kept parsed.';
 
 CREATE FUNCTION find_table_code()
 RETURNS TABLE (table_name text, owner regrole, code text)
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
 AS $$
-WITH part AS MATERIALIZED (
+WITH ours AS MATERIALIZED (
 	SELECT c.oid, p.name, c.relowner
 	FROM booking.schema_parts() p JOIN pg_class c ON c.oid = to_regclass(format('booking.%I', p.name))
 	WHERE p.kind = 'table'
@@ -1058,26 +1164,19 @@ WITH part AS MATERIALIZED (
 	SELECT polrelid, 'policy ' || polname FROM pg_policy
 	WHERE NOT EXISTS (SELECT FROM booking.row_policies() p WHERE p.name = polname
 		AND to_regclass(format('booking.%I', p.on_table)) = polrelid AND booking.has_policy(p.on_table, p.name))
-	UNION ALL
-	-- Functions that are neither the server's nor the extension's
-	SELECT d.rel, d.what || string_agg(' with function ' || f.refobjid::regprocedure, ',' ORDER BY f.refobjid)
-	FROM (
-		SELECT 'pg_constraint'::regclass AS classid, oid AS objid, conrelid AS rel, 'constraint ' || conname AS what
-		FROM pg_constraint WHERE contype = 'c'
-		UNION ALL
-		SELECT 'pg_attrdef'::regclass, d.oid, adrelid, 'default of ' || attname
-		FROM pg_attrdef d JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum
-		UNION ALL
-		SELECT 'pg_class'::regclass, indexrelid, indrelid, 'index ' || indexrelid::regclass FROM pg_index
-	) d JOIN pg_depend f ON f.classid = d.classid AND f.objid = d.objid AND f.refclassid = 'pg_proc'::regclass
-		AND f.refobjid >= 16384 AND f.refobjid NOT IN (SELECT objid FROM member)
-	WHERE d.rel IN (SELECT oid FROM part)
-	GROUP BY d.rel, d.what
 )
-SELECT part.name, part.relowner, code.name FROM part JOIN code ON code.rel = part.oid
+SELECT ours.name, ours.relowner, code.name FROM ours JOIN code ON code.rel = ours.oid
+UNION ALL
+SELECT c.table_name, c.owner, c.part || string_agg(' with function ' || c.name, ',' ORDER BY c.name)
+FROM booking.find_called_code() c
+WHERE c.kind = 'function' AND c.part !~ '^(trigger|rule|policy) '
+-- A type of another extension has functions.
+AND NOT (c.part ~ '^column ' AND EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass
+	AND objid = c.name::regprocedure AND deptype = 'e'))
+GROUP BY c.table_name, c.owner, c.part
 $$;
 COMMENT ON FUNCTION find_table_code() IS
-'Triggers, rules and policies on the tables that are not the extension''s, and constraints, defaults and indexes that call functions of others. They are the business of the tables'' owner.';
+'Triggers, rules and policies on the tables that are not the extension''s, and constraints, defaults, indexes, statistics objects and columns'' types that call functions of others. They are the business of the tables'' owner.';
 
 CREATE FUNCTION find_schema_faults()
 RETURNS TABLE (check_name text, table_name text, row_id bigint, detail text)
@@ -1132,6 +1231,13 @@ FROM (
 	FROM pg_type t JOIN home ON typnamespace = home.oid LEFT JOIN pg_class c ON c.oid = t.typrelid
 	WHERE (c.oid IS NULL OR c.relkind = 'c') AND t.typtype <> 'm' AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid)
 	AND t.oid NOT IN (SELECT objid FROM member WHERE classid = 'pg_type'::regclass)
+	UNION ALL
+	-- A view or table of the tables' owner, or of who made the extension, is their business.
+	SELECT 'relation ' || c.oid::regclass, c.relowner
+	FROM pg_class c JOIN home ON c.relnamespace = home.oid JOIN stranger s ON s.oid = c.relowner
+	WHERE c.relkind IN ('r', 'v', 'm', 'f', 'p') AND c.relowner IS DISTINCT FROM home.tables_owner
+	AND c.oid NOT IN (SELECT oid FROM part)
+	AND c.oid NOT IN (SELECT objid FROM member WHERE classid = 'pg_class'::regclass)
 ) o (name, owner)
 UNION ALL
 SELECT 'foreign_owner', NULL, NULL, format('%s belongs to role %s; ALTER %1$s OWNER TO %3$s', o.name, s.name, extowner::regrole)
@@ -1149,16 +1255,24 @@ UNION ALL
 SELECT 'foreign_code', c.table_name, NULL, format('%s is of role %s, to whom the other tables do not belong', c.code, c.owner)
 FROM home, booking.find_table_code() c WHERE c.owner <> tables_owner
 UNION ALL
-SELECT 'foreign_code', p.name, NULL, format('trigger %s calls function %s of role %s', tgname, f.oid::regprocedure, s.name)
-FROM part p JOIN pg_trigger t ON tgrelid = p.oid JOIN pg_proc f ON f.oid = tgfoid JOIN stranger s ON s.oid = f.proowner
-WHERE NOT tgisinternal AND f.proowner <> p.relowner
+-- It runs as whoever writes or reads the table, and so as its owner when a function of ours does.
+SELECT DISTINCT 'foreign_code', c.table_name, NULL::bigint, format('%s uses %s %s of role %s', c.part, c.kind, c.name, s.name)
+FROM booking.find_called_code() c JOIN stranger s ON s.oid = c.made_by
+WHERE c.made_by <> c.owner
 UNION ALL
-SELECT 'foreign_privilege', p.name, NULL, format('role %s may create triggers on it; REVOKE TRIGGER ON booking.%I FROM %1$s', s.name, p.name)
-FROM part p CROSS JOIN LATERAL aclexplode(relacl) a JOIN stranger s ON s.oid = a.grantee
-WHERE a.privilege_type = 'TRIGGER' AND a.grantee <> p.relowner
+-- SELECT, INSERT, UPDATE and DELETE of a role are what its owner and grant_role() give out.
+SELECT 'foreign_privilege', p.name, NULL, format('role %s has %s on it; REVOKE %2$s ON booking.%I FROM %1$s', s.name,
+	string_agg(DISTINCT a.privilege_type, ', '), p.name)
+FROM part p CROSS JOIN LATERAL (
+	SELECT privilege_type, grantee FROM aclexplode(p.relacl)
+	UNION ALL
+	SELECT x.privilege_type, x.grantee FROM pg_attribute, aclexplode(attacl) x WHERE attrelid = p.oid AND NOT attisdropped
+) a JOIN stranger s ON s.oid = a.grantee
+WHERE (a.grantee = 0 OR a.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')) AND a.grantee <> p.relowner
+GROUP BY p.name, s.name
 $$;
 COMMENT ON FUNCTION find_schema_faults() IS
-'What verify() and health() say about who could change what the functions run, or has changed it: CREATE on the schema for others than its owner, superusers and the tables'' owner; TRIGGER on a table for others; functions, operators and types in the schema that are no members; functions and tables of other owners, and the code on those; triggers whose function is another''s.
+'What verify() and health() say about who could change what the functions run, or has changed it: CREATE on the schema for others than its owner, superusers and the tables'' owner; any privilege on a table for PUBLIC, and TRIGGER, REFERENCES, TRUNCATE and the like for others; functions, operators and types in the schema that are no members, and others'' relations; functions and tables of other owners, and the code on those; functions, types and relations of others that the tables use (find_called_code).
 Reads catalogs alone; names roles and objects, and what mends it.';
 
 CREATE FUNCTION find_overlaps(at timestamptz, barber_ids bigint[], since timestamptz, until timestamptz)
@@ -1574,7 +1688,8 @@ BEGIN
 			FROM booking.find_catalog_faults() WHERE check_name IN ('missing_trigger', 'altered_trigger', 'disabled_trigger', 'deferred_trigger') $$),
 		('row_security', $$
 			SELECT jsonb_build_object('status', CASE count(*) WHEN 0 THEN 'healthy' ELSE 'unhealthy' END,
-				'detail', coalesce(string_agg(table_name || ': ' || detail, '; ' ORDER BY table_name, detail), 'It is off, or as enable_row_security() makes it.'))
+				'detail', rtrim(coalesce(string_agg(table_name || ': ' || detail, '; ' ORDER BY table_name, detail), 'It is off, or as enable_row_security() makes it.')
+					|| ' ' || booking.list_own_access()))
 			FROM booking.find_policy_faults() $$),
 		('privileges', $$
 			SELECT jsonb_build_object('status', CASE count(*) WHEN 0 THEN 'healthy' ELSE CASE WHEN bool_or(check_name IN
@@ -1697,6 +1812,7 @@ COMMENT ON FUNCTION metric_samples() IS
 CREATE FUNCTION metrics() RETURNS text
 LANGUAGE sql VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on
 SET extra_float_digits = 1
 AS $$
 WITH family (n, name, type, unit, help) AS (VALUES
@@ -2069,8 +2185,9 @@ TO pg_monitor;
 -- ---------------------------------------------------------------------------
 -- Tables that are there already must be nobody's trap
 --
--- Code that others have put on them would run as soon as somebody books.  After
--- DROP EXTENSION all of them are there, of one owner, and his triggers are his
+-- Code that others have put on them would run as soon as somebody books, as the
+-- tables' owner: whose the table is now says nothing of that.  After DROP
+-- EXTENSION all of them are there, of one owner, and his triggers are his
 -- business; then it is enough to say whose they are.
 -- ---------------------------------------------------------------------------
 
@@ -2079,6 +2196,7 @@ DECLARE
 	stranger pg_catalog.text;
 	is_complete pg_catalog.bool;
 	code pg_catalog.text;
+	called pg_catalog.text;
 BEGIN
 	SELECT pg_catalog.string_agg(DISTINCT CASE WHEN NOT r.rolsuper AND r.oid OPERATOR(pg_catalog.<>) n.nspowner THEN r.rolname END, ', '),
 		pg_catalog.count(r.oid) OPERATOR(pg_catalog.=) pg_catalog.count(*)
@@ -2092,20 +2210,31 @@ BEGIN
 
 	SELECT pg_catalog.string_agg(pg_catalog.format('%s on %s', f.code, f.table_name), ', ' ORDER BY f.table_name, f.code)
 	INTO code
-	FROM booking.find_table_code() f
-	JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) f.owner::pg_catalog.oid
-	JOIN pg_catalog.pg_namespace n ON n.nspname OPERATOR(pg_catalog.=) 'booking'
-	WHERE NOT r.rolsuper AND r.oid OPERATOR(pg_catalog.<>) n.nspowner;
+	FROM booking.find_table_code() f;
 
-	IF code IS NOT NULL AND NOT is_complete THEN
-		RAISE EXCEPTION 'tables in schema "booking" have code of role %', stranger
+	SELECT pg_catalog.string_agg(pg_catalog.format('%s on %s with %s %s of role %s', c.part, c.table_name, c.kind, c.name, r.rolname), ', '
+		ORDER BY c.table_name, c.part, c.kind DESC, c.name)
+	INTO called
+	FROM booking.find_called_code() c
+	JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) c.made_by::pg_catalog.oid
+	JOIN pg_catalog.pg_namespace n ON n.nspname OPERATOR(pg_catalog.=) 'booking'
+	WHERE NOT r.rolsuper AND r.oid OPERATOR(pg_catalog.<>) n.nspowner
+	AND c.made_by::pg_catalog.oid OPERATOR(pg_catalog.<>) c.owner::pg_catalog.oid;
+
+	IF called IS NOT NULL THEN
+		RAISE EXCEPTION 'tables in schema "booking" use code of others'
+			USING ERRCODE = 'insufficient_privilege',
+			DETAIL = pg_catalog.format('There is %s, to whom the table does not belong.', called),
+			HINT = 'Drop that code from the tables, or drop the tables; then create the extension again. It would run as the tables'' owner, whoever that is.';
+	ELSIF code IS NOT NULL AND NOT is_complete THEN
+		RAISE EXCEPTION 'tables in schema "booking" have code on them'
 			USING ERRCODE = 'insufficient_privilege',
 			DETAIL = pg_catalog.format('There is %s. They are not all of the tables, or not of one owner, so that it would run on others'' data.', code),
-			HINT = 'Drop that code, or the tables, or ALTER TABLE ... OWNER TO the role that shall own them all; then create the extension again.';
+			HINT = 'Drop that code, or the tables; then create the extension again. Another owner of the tables would run it.';
 	ELSIF stranger IS NOT NULL THEN
 		RAISE WARNING 'tables in schema "booking" belong to role %', stranger
 			USING DETAIL = pg_catalog.concat('Their owner reads and changes all rows, and may put triggers on the tables.', ' There is ' || code || '.'),
-			HINT = 'If that is a role which shall not, ALTER TABLE ... OWNER TO another one, or drop the tables, before you go on.';
+			HINT = 'If that is a role which shall not, drop the tables before you go on, or what it has put on them and then ALTER TABLE ... OWNER TO another one.';
 	END IF;
 END
 $$;

@@ -446,7 +446,8 @@ static const struct
 
 /*
  * Whether a CHECK says just that.  It is printed with the names and the style of
- * intervals that every session has, whatever the caller's are.
+ * intervals that every session has, whatever the caller's are, and
+ * without quotes that are not needed.
  */
 static bool
 check_says(Relation rel, const ConstrCheck *check, const char *expression)
@@ -457,6 +458,8 @@ check_says(Relation rel, const ConstrCheck *check, const char *expression)
 	(void) set_config_option("search_path", SAFE_SEARCH_PATH, PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	(void) set_config_option("intervalstyle", "postgres", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("quote_all_identifiers", "off", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	printed =
 		deparse_expression(stringToNode(check->ccbin),
@@ -898,6 +901,42 @@ refuse_children(TableId table, Relation rel)
 }
 
 /*
+ * Who owns a parent reads and changes our rows as its own, past row security.
+ * A partition's bound would be a rule that we do not know.
+ */
+static void
+refuse_parents(TableId table, Relation rel)
+{
+	Relation	inherits;
+	ScanKeyData key;
+	SysScanDesc scan;
+	Oid			parent = InvalidOid;
+	HeapTuple	tuple;
+
+	inherits = table_open(InheritsRelationId, AccessShareLock);
+	ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(RelationGetRelid(rel)));
+	scan = systable_beginscan(inherits, InheritsRelidSeqnoIndexId, true,
+							  NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		parent = ((Form_pg_inherits) GETSTRUCT(tuple))->inhparent;
+	systable_endscan(scan);
+	table_close(inherits, AccessShareLock);
+	if (!OidIsValid(parent))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("table %s.%s has a parent table", BOOKING_SCHEMA,
+					table_names[table].name),
+			 errdetail("Who may read or change the parent's rows may read or change the table's."),
+			 errhint("ALTER TABLE %s.%s NO INHERIT %s.", BOOKING_SCHEMA,
+					 table_names[table].name,
+					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(parent)),
+											 get_rel_name(parent)))));
+}
+
+/*
  * Notes the table that has the name before it is locked, so that a message about
  * it which comes with the lock counts.  False: it was dropped meanwhile.
  */
@@ -916,6 +955,7 @@ look_up(TableId table)
 	info->owner = rel->rd_rel->relowner;
 	require_common_owner(table, info->owner);
 	refuse_children(table, rel);
+	refuse_parents(table, rel);
 	find_deferrable(info, rel);
 	find_columns(table, info, RelationGetDescr(rel));
 	find_key(table, info, rel);

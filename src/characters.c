@@ -48,12 +48,15 @@ static const CodeRange hidden[] = {
 	{0x2800, 0x2800, false},	/* empty Braille pattern */
 	{0x3000, 0x3000, true},		/* ideographic space */
 	{0x3164, 0x3164, false},	/* Hangul filler */
+	{0xFDD0, 0xFDEF, false},	/* no characters */
 	{0xFE00, 0xFE0F, true},		/* variation selectors */
 	{0xFEFF, 0xFEFF, false},	/* zero-width no-break space */
 	{0xFFA0, 0xFFA0, false},	/* half-width Hangul filler */
-	{0xFFF0, 0xFFFB, false},	/* unassigned, annotations */
-	{0xFFFE, 0xFFFF, false},	/* no characters */
+	{0xFFF0, 0xFFFC, false},	/* unassigned, annotations, embedded object */
+	{0x13430, 0x1345F, false},	/* hieroglyph controls and blanks */
+	{0x16FE4, 0x16FE4, false},	/* Khitan filler */
 	{0x1BCA0, 0x1BCA3, false},	/* shorthand controls */
+	{0x1D159, 0x1D159, false},	/* null notehead */
 	{0x1D173, 0x1D17A, false},	/* musical controls */
 	{0xE0000, 0xE00FF, false},	/* tags */
 	{0xE0100, 0xE01EF, true},	/* ideographic variation selectors */
@@ -63,6 +66,9 @@ static const CodeRange hidden[] = {
 static bool
 is_hidden(pg_wchar code, bool is_name)
 {
+	/* The last two of each plane are no characters */
+	if ((code & 0xFFFE) == 0xFFFE)
+		return true;
 	for (int i = 0; i < (int) lengthof(hidden); i++)
 	{
 		if (code <= hidden[i].last)
