@@ -273,4 +273,81 @@ SET LOCAL test.refused_from = 2170001;
 SET LOCAL client_min_messages = error;
 SELECT pg_temp.tries('SELECT booking.expire_holds()') BETWEEN 1000 AND 2400 AS sweep;
 SELECT pg_temp.is_served_sometime(21702) AS the_last;
+ROLLBACK TO sunday;
+
+-- ---------------------------------------------------------------------------
+-- Customers who cannot take what they wish
+-- ---------------------------------------------------------------------------
+
+-- How often a customer is refused is not to be seen; what it costs is.  Thirty barbers, four weeks.
+INSERT INTO booking.barbers (id, shop_id, name) SELECT 217100 + n, 21702, 'B' || n FROM generate_series(1, 30) n;
+INSERT INTO booking.working_hours (barber_id, weekday, opens, closes) SELECT 217100 + b, n, '09:00', '17:00' FROM generate_series(1, 30) b, generate_series(1, 7) n;
+INSERT INTO booking.barber_services (barber_id, service_id) SELECT 217100 + n, 21703 FROM generate_series(1, 30) n;
+INSERT INTO booking.users (id, email) SELECT 2170000 + n, 'u' || n || '@many.example.org' FROM generate_series(1, 30) n;
+INSERT INTO booking.appointments (barber_id, service_id, user_id, starts_at, ends_at)
+SELECT 217100 + n, 21703, 2170000 + n, '2026-03-02 09:00Z', '2026-03-02 10:00Z' FROM generate_series(1, 30) n;
+INSERT INTO booking.waitlist (user_id, service_id, earliest, latest)
+SELECT 2170000 + n, 21703, '2026-03-02 09:00Z', '2026-03-29 17:00Z' FROM generate_series(1, 30) n;
+SAVEPOINT many_barbers;
+-- Each has all that the shop allows: he is tried once, not with each barber and on each date.
+UPDATE booking.shops SET max_active_per_user = 1 WHERE id = 21702;
+SELECT pg_temp.buffers('SELECT booking.expire_holds()') < 25000 AS active;
+SELECT pg_temp.wish(21701, 21703) > 0 AS joined;
+SELECT booking.expire_holds();
+SELECT user_id, status FROM booking.waitlist WHERE user_id = 21701 OR status = 'served';
+ROLLBACK TO many_barbers;
+UPDATE booking.shops SET max_pending_per_user = 1 WHERE id = 21702;
+DELETE FROM booking.appointments WHERE barber_id > 217100;
+INSERT INTO booking.appointments (barber_id, service_id, user_id, starts_at, ends_at, status, is_request)
+SELECT 217100 + n, 21703, 2170000 + n, '2026-03-02 09:00Z', '2026-03-02 10:00Z', 'pending', true FROM generate_series(1, 30) n;
+SELECT pg_temp.buffers('SELECT booking.expire_holds()') < 25000 AS pending;
+SELECT status, count(*) FROM booking.waitlist GROUP BY 1;
+ROLLBACK TO many_barbers;
+-- The day's limit says nothing of other days, nor of other customers.
+UPDATE booking.barbers SET max_per_day = 1 WHERE id > 217100;
+SELECT booking.expire_holds();
+SELECT status, count(*) FROM booking.waitlist GROUP BY 1;
+ROLLBACK TO sunday;
+-- Whoever is elsewhere is tried behind his appointments: one of a whole day costs one try, and the next day is his.
+UPDATE booking.shops SET prevent_user_overlap = true WHERE id = 21701;
+DELETE FROM booking.appointments WHERE barber_id = 21701;
+INSERT INTO booking.appointments (barber_id, service_id, user_id, starts_at, ends_at)
+SELECT 21702, 21703, 21701, t, t + interval '10 hours' FROM generate_series(2, 4) d, LATERAL (SELECT timestamptz '2026-03-01 08:00Z' + (d - 1) * interval '1 day' AS t) t;
+SELECT pg_temp.wish(21701, 21702, to_time => '2026-03-29 17:00') > 0 AS joined;
+SELECT booking.expire_holds();
+SELECT a.starts_at FROM booking.waitlist w JOIN booking.appointments a ON a.id = w.appointment_id;
+ROLLBACK TO sunday;
+-- Behind many of them he is served in some call; a customer of a wish with no end costs no more than any.
+UPDATE booking.shops SET prevent_user_overlap = true WHERE id = 21701;
+DELETE FROM booking.appointments WHERE barber_id = 21701;
+INSERT INTO booking.appointments (barber_id, service_id, user_id, starts_at, ends_at)
+SELECT 21702, 21703, 21701, t, t + interval '10 minutes' FROM generate_series(2, 29) d, generate_series(0, 47) n, LATERAL (SELECT timestamptz '2026-03-01 09:00Z' + (d - 1) * interval '1 day' + n * interval '10 minutes' AS t) t;
+SELECT pg_temp.wish(21701, 21702, to_time => '2026-03-29 17:00') > 0 AS joined;
+SELECT pg_temp.buffers('SELECT booking.expire_holds()') < 60000 AS sweep;
+DELETE FROM booking.appointments WHERE user_id = 21701 AND starts_at >= '2026-03-20' AND starts_at < '2026-03-25';
+SELECT pg_temp.is_served_sometime(21701) AS sometime;
+ROLLBACK TO sunday;
+
+-- ---------------------------------------------------------------------------
+-- Ids far apart
+-- ---------------------------------------------------------------------------
+
+-- One service, and one wish, with a huge id do not put those in between out of reach.
+INSERT INTO booking.services (id, shop_id, name, duration_minutes) SELECT 2170000 + n, 21702, 'S' || n, 60 FROM generate_series(1, 1499) n;
+INSERT INTO booking.services (id, shop_id, name, duration_minutes) VALUES (9000000000000000000, 21702, 'Far', 60);
+INSERT INTO booking.barber_services (barber_id, service_id) SELECT 21702, id FROM booking.services WHERE id = 2171499;
+INSERT INTO booking.waitlist (user_id, service_id, earliest, latest)
+SELECT 21701, id, '2026-03-02 09:00Z', '2026-03-30 17:00Z' FROM booking.services WHERE id BETWEEN 2170001 AND 2171498 OR id > 2171499;
+SELECT pg_temp.wish(21702, 2171499) > 0 AS joined;
+SELECT pg_temp.is_served_sometime(21702) AS the_last_but_one;
+ROLLBACK TO sunday;
+INSERT INTO booking.users (id, email) SELECT n, 'u' || n || '@example.org' FROM generate_series(2170001, 2171000) n;
+CREATE TRIGGER zz_refuse BEFORE INSERT ON booking.appointments FOR EACH ROW EXECUTE FUNCTION pg_temp.refuse();
+SET LOCAL test.refused_from = 2170001;
+SET LOCAL client_min_messages = error;
+INSERT INTO booking.waitlist (id, user_id, service_id, earliest, latest)
+SELECT n, n, 21703, '2026-03-02 09:00Z', '2026-03-29 17:00Z' FROM generate_series(2170001, 2171000) n WHERE n <> 2170500;
+INSERT INTO booking.waitlist (id, user_id, service_id, earliest, latest) VALUES
+	(2170500, 21702, 21703, '2026-03-02 09:00Z', '2026-03-29 17:00Z'), (9000000000000000000, 2170500, 21703, '2026-03-02 09:00Z', '2026-03-29 17:00Z');
+SELECT pg_temp.is_served_sometime(21702) AS in_the_middle;
 ROLLBACK;

@@ -82,10 +82,11 @@ typedef enum Reason
 typedef struct Refusal
 {
 	Reason		reason;			/* REASON_NONE: not refused */
+	bool		is_customers;	/* LIMIT_REACHED by what the customer has */
 	char	   *detail;			/* palloc'd; NULL: made of what follows */
 	int64		barber_id;
 	TimestampTz busy_from;
-	TimestampTz busy_until;
+	TimestampTz busy_until;		/* USER_OVERLAP: the customer, if known */
 } Refusal;
 
 extern const char *reason_name(Reason reason);
@@ -1327,11 +1328,29 @@ typedef struct Wanted
 	TimestampTz latest;
 } Wanted;
 
+/* A customer whom a shop allows no more */
+typedef struct FullCustomer
+{
+	int64		shop_id;
+	int64		user_id;
+} FullCustomer;
+
+/* What a call that serves may still do, and has found out */
+typedef struct Round
+{
+	MemoryContext context;		/* of what is found out */
+	int			work_left;		/* about in entries; may end below 0 */
+	int			in_vain;
+	FullCustomer *full;
+	int			full_count;
+	int			full_capacity;
+} Round;
+
 extern TimestampTz offer_deadline(int64 appointment_id, bool read_only);
 extern bool was_offered(int64 appointment_id);
 extern void close_offer(int64 appointment_id);
-extern int	serve_barber(int64 barber_id, const Wanted *wanted, int count,
-						 int most_work);
+extern void serve_barber(int64 barber_id, const Wanted *wanted, int count,
+						 Round *round);
 extern void serve_waitlist(int64 shop_id, int64 barber_id,
 						   const SpanList *freed);
 

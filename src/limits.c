@@ -47,6 +47,7 @@ typedef struct Count
 	Tally		active;
 	Tally		pending;
 	Tally		overlaps;
+	TimestampTz overlap_until;	/* when the last of them that is certain ends */
 	Tally		of_day;
 	DateADT		date;
 } Count;
@@ -188,7 +189,11 @@ count_of_user(TupleTableSlot *slot, ProbeResult state, const Holder *holder,
 	}
 	if (limits->prevent_overlap &&
 		is_in_way(limits, slot, row.starts_at, ends_at))
+	{
 		tally_row(&count->overlaps, row.id, state, holder);
+		if (state == PROBE_TAKEN)
+			count->overlap_until = Max(count->overlap_until, ends_at);
+	}
 }
 
 static void
@@ -270,6 +275,18 @@ judge_count(Relation appointments, Count *count, Counter counter,
 /* ---- the limits ---- */
 
 /*
+ * Fills in that the customer has all that the shop allows: so it is at any time,
+ * and with any barber.
+ */
+static void
+refuse_customer(Refusal *refusal, const char *kind, int most)
+{
+	refuse(refusal, LIMIT_REACHED, "The shop allows a customer %d %s appointments.",
+		   most, kind);
+	refusal->is_customers = true;
+}
+
+/*
  * Whether the customer may have as many more active appointments, and as many
  * more pending ones.
  */
@@ -285,8 +302,7 @@ probe_allowance(Relation appointments, Count *count, Holder *holder,
 							 offsetof(Count, active),
 							 limits->max_active - limits->need + 1, holder);
 	if (result == PROBE_TAKEN)
-		refuse(refusal, LIMIT_REACHED, "The shop allows a customer %d active appointments.",
-			   limits->max_active);
+		refuse_customer(refusal, "active", limits->max_active);
 	if (result != PROBE_FREE || limits->max_pending == 0)
 		return result;
 	result = judge_count(appointments, count, count_user,
@@ -294,8 +310,7 @@ probe_allowance(Relation appointments, Count *count, Holder *holder,
 						 limits->max_pending - limits->pending_need + 1,
 						 holder);
 	if (result == PROBE_TAKEN)
-		refuse(refusal, LIMIT_REACHED, "The shop allows a customer %d pending appointments.",
-			   limits->max_pending);
+		refuse_customer(refusal, "pending", limits->max_pending);
 	return result;
 }
 
@@ -310,10 +325,13 @@ probe_user(Relation appointments, Count *count, Holder *holder,
 	if (limits->prevent_overlap)
 		overlap = tally_result(&count->overlaps, 1, holder);
 	if (overlap == PROBE_TAKEN)
+	{
 		refuse(refusal, USER_OVERLAP, "User " INT64_FORMAT
 			   " has another appointment between %s and %s.",
 			   limits->user_id, instant_text(limits->span.from),
 			   instant_text(limits->span.until));
+		refusal->busy_until = count->overlap_until;
+	}
 	if (overlap != PROBE_FREE)
 		return overlap;
 	if (count->met_unknown)
@@ -404,7 +422,9 @@ ProbeResult
 probe_limits(Relation appointments, const Limits *limits, bool is_locked,
 			 Holder *holder, Refusal *refusal)
 {
-	Count		count = {.limits = limits, .is_locked = is_locked};
+	Count		count = {
+		.limits = limits, .is_locked = is_locked, .overlap_until = DT_NOBEGIN
+	};
 	ProbeResult result = PROBE_FREE;
 
 	if (limits_bind_user(limits))

@@ -106,7 +106,9 @@ refuse(Refusal *refusal, Reason reason, const char *detail,...)
 			enlargeStringInfo(&message, needed);
 	} while (needed > 0);
 	refusal->reason = reason;
+	refusal->is_customers = false;
 	refusal->detail = message.data;
+	refusal->busy_until = DT_NOBEGIN;
 	return false;
 }
 
@@ -120,6 +122,7 @@ refuse_overlap(Refusal *refusal, int64 barber_id, TimestampTz from,
 			   TimestampTz until)
 {
 	refusal->reason = SLOT_TAKEN;
+	refusal->is_customers = false;
 	refusal->detail = NULL;
 	refusal->barber_id = barber_id;
 	refusal->busy_from = from;

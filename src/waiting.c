@@ -37,7 +37,8 @@
 /* How many holds, offers, and past wishes a call of expire_holds() marks */
 #define MOST_AT_ONCE "1000"
 
-/* How many services it serves the waitlist for, and with how much work */
+/* Of how many services it draws, and for how many it serves, how much work */
+#define MOST_WAITED_FOR "100000"
 #define MOST_SERVICES "1000"
 #define MOST_WORK 2000
 
@@ -322,6 +323,7 @@ static OwnerQuery place_query = {
 	" AND ($2 IS NULL OR user_id = $2)"
 	" AND ($3 IS NULL OR service_id IN"
 	" (SELECT s.id FROM booking.services s WHERE s.shop_id = $3))",
+	.by_index = true,
 	.nargs = 3,
 	.argtypes = {INT8OID, INT8OID, INT8OID}
 };
@@ -329,6 +331,7 @@ static OwnerQuery place_query = {
 static OwnerQuery leave_query = {
 	.sql = "UPDATE booking.waitlist SET status = 'left'"
 	" WHERE id = $1 AND status = 'waiting'",
+	.by_index = true,
 	.nargs = 1,
 	.argtypes = {INT8OID}
 };
@@ -410,6 +413,7 @@ static OwnerQuery expire_query = {
 	.sql = "UPDATE booking.appointments SET status = 'expired'"
 	" WHERE id = ANY ($1) AND coalesce(status, '') = 'pending'"
 	" RETURNING part_of IS NULL",
+	.by_index = true,
 	.nargs = 1,
 	.argtypes = {INT8ARRAYOID}
 };
@@ -450,6 +454,7 @@ static OwnerQuery past_wishes_query = {
 	" WHERE w.status = 'waiting' AND w.latest <= $1"
 	" ORDER BY w.service_id LIMIT " MOST_AT_ONCE
 	" FOR NO KEY UPDATE SKIP LOCKED))",
+	.by_index = true,
 	.nargs = 1,
 	.argtypes = {TIMESTAMPTZOID}
 };
@@ -479,8 +484,8 @@ static OwnerQuery bounds_query = {
 };
 
 /*
- * A service to begin with, at random among those that somebody waits for; false
- * if nobody waits.
+ * An id at random between the first and the last service that somebody waits for;
+ * false if nobody waits.
  */
 static bool
 choose_service(int64 *service_id)
@@ -505,8 +510,9 @@ choose_service(int64 *service_id)
 /*
  * What somebody waits for, with whom and when; barbers by who has waited for
  * them the longest.  "waited" goes from service to service by the index, from $2
- * on and around; of a line with more than a hundred entries the others are not
- * read, and may be for any barber and time.
+ * on and around, which matters if there are too many to go to all; "services" are
+ * some of these, another choice for each $3.  Of a line with more than a hundred
+ * entries the others are not read, and may be for any barber and time.
  */
 #define FIRST_IN_LINE(columns, offset) \
 	"(SELECT " columns " FROM booking.waitlist w" \
@@ -521,7 +527,9 @@ static OwnerQuery wanted_query = {
 	" UNION SELECT coalesce("
 	SERVICE_WAITED_FOR(" AND w.service_id > s.service_id", "") ", "
 	SERVICE_WAITED_FOR("", "") ") FROM waited s),"
-	" services AS MATERIALIZED (SELECT service_id FROM waited LIMIT "
+	" services AS MATERIALIZED (SELECT service_id"
+	" FROM (SELECT service_id FROM waited LIMIT " MOST_WAITED_FOR ") s"
+	" ORDER BY pg_catalog.hashint8extended(service_id, $3) LIMIT "
 	MOST_SERVICES ")"
 	" SELECT barber_id, service_id, earliest, latest"
 	" FROM (SELECT o.barber_id, s.service_id, min(l.earliest) AS earliest,"
@@ -540,8 +548,8 @@ static OwnerQuery wanted_query = {
 	" GROUP BY o.barber_id, s.service_id) w"
 	" ORDER BY first_id, barber_id, service_id",
 	.by_index = true,
-	.nargs = 2,
-	.argtypes = {TIMESTAMPTZOID, INT8OID}
+	.nargs = 3,
+	.argtypes = {TIMESTAMPTZOID, INT8OID, INT8OID}
 };
 
 typedef struct WantedList
@@ -555,7 +563,7 @@ static void
 find_wanted(WantedList *list)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	Datum		values[2] = {TimestampTzGetDatum(booking_now())};
+	Datum		values[3] = {TimestampTzGetDatum(booking_now())};
 	int64		service_id;
 
 	SPI_connect();
@@ -563,6 +571,8 @@ find_wanted(WantedList *list)
 	if (choose_service(&service_id))
 	{
 		values[1] = Int64GetDatum(service_id);
+		values[2] = Int64GetDatum((int64)
+								  pg_prng_uint64(&pg_global_prng_state));
 		list->count = run_owner_query(&wanted_query, values, NULL, false);
 	}
 	list->wanted = MemoryContextAllocHuge(caller, Max(list->count, 1) *
@@ -590,7 +600,7 @@ typedef struct BarbersLines
 	int64		barber_id;
 	const Wanted *wanted;
 	int			count;
-	int			work_left;		/* for the call */
+	Round	   *round;
 } BarbersLines;
 
 /*
@@ -620,8 +630,7 @@ serve_lines_of_barber(void *arg)
 {
 	BarbersLines *lines = arg;
 
-	lines->work_left -= serve_barber(lines->barber_id, lines->wanted,
-									 lines->count, lines->work_left);
+	serve_barber(lines->barber_id, lines->wanted, lines->count, lines->round);
 	return true;
 }
 
@@ -657,20 +666,20 @@ serve_everybody(void)
 	WantedList	list;
 	BarbersLines *lines;
 	int			count;
-	int			work_left = MOST_WORK;
+	Round		round = {caller, MOST_WORK};
 
 	find_wanted(&list);
 	lines = group_by_barber(&list, &count);
 	MemoryContextSwitchTo(per_barber);
-	for (int i = 0; i < count && work_left > 0; i++)
+	for (int i = 0; i < count && round.work_left > 0; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (work_left < MOST_WORK / 2)
+		if (round.work_left < MOST_WORK / 2)
 			draw_barber(lines, i, count);
-		lines[i].work_left = work_left;
+		lines[i].round = &round;
 		attempt_or_warn(serve_lines_of_barber, &lines[i], "barber",
 						lines[i].barber_id);
-		work_left = lines[i].work_left - 1;
+		round.work_left--;
 		MemoryContextReset(per_barber);
 	}
 	MemoryContextSwitchTo(caller);

@@ -12,10 +12,12 @@
  * The cost is bounded by what is free, not by the line.  Who cannot be served,
  * being inactive, blocked by the shop, or with an open offer, is left out by the
  * query that reads a batch; who could not be served when tried is not tried
- * again for another of his wishes.  Whoever frees time gives up when that much
- * was read or tried in vain, and leaves the rest to expire_holds().  That goes
- * on once more from somewhere in the rest of the line, so that those behind many
- * who cannot be served have their turn in some call.
+ * again for another of his wishes, and not with another barber of the shop either
+ * if he has all that it allows a customer.  A wish is tried at so many starts and
+ * no more.  Whoever frees time gives up when that much was read or tried in vain,
+ * and leaves the rest to expire_holds().  That goes on once more from somewhere
+ * in the rest of the line, so that those behind many who cannot be served have
+ * their turn in some call.
  *
  * Nobody is waited for.  Of two who serve at once, the second passes over the
  * entry that the first is serving: the row locks on the entry and its user
@@ -47,12 +49,19 @@
 #include "booking.h"
 
 /*
- * How much is done in vain: customers who were tried and could not be served, and
- * batches that had to be read beyond a line's first; by a call that frees time,
- * and by expire_holds() for one barber, from each of two places in the lines.
+ * How much is done in vain: starts at which customers were tried and could not be
+ * served, and batches that had to be read beyond a line's first; by a call that
+ * frees time, and by expire_holds() for one barber, from each of two places in the
+ * lines.
  */
 #define MOST_IN_VAIN 50
 #define MOST_IN_VAIN_PER_BARBER 200
+
+/*
+ * At how many starts a wish is tried; the first half are the earliest, the others
+ * are drawn, so that none is out of reach behind many that are refused.
+ */
+#define MOST_TRIES 20
 
 /* Entries that are read at once */
 #define BATCH_SIZE 50
@@ -60,6 +69,17 @@
 
 /* Starts that cost about as much as one entry does */
 #define STARTS_PER_ENTRY 500
+
+/* Lines that are asked for another wish at about that cost */
+#define LINES_PER_ENTRY 10
+
+/*
+ * Of how many entries behind a place in a line the next place is drawn evenly, and
+ * how many are counted at about the cost of one that is tried.
+ */
+#define MOST_COUNTED 100000
+#define MOST_COUNTED_TEXT "100000"
+#define COUNTED_PER_ENTRY 2000
 
 typedef struct Entry
 {
@@ -105,9 +125,9 @@ typedef struct Serving
 	int			user_count;
 	int			user_capacity;
 	int			served_count;
-	int			in_vain;
 	int			most_in_vain;
-	int			work;			/* all that was done, about in entries */
+	int			tries;			/* of the present entry */
+	Round	   *round;
 } Serving;
 
 static int64
@@ -164,7 +184,7 @@ find_starts_for_line(Serving *serving, Line *line)
 
 	line->starts.count = 0;
 	line->known_servings = serving->served_count;
-	serving->work++;
+	serving->round->work_left--;
 	if (!find_offer(schedule_begin(), serving->barber_id,
 					line->wanted.service_id, &offer, &refusal))
 		return;
@@ -186,7 +206,62 @@ find_starts_for_line(Serving *serving, Line *line)
 	offer_starts(&offer, reader, NULL, &window, &line->starts);
 	busy_close(reader);
 	PopActiveSnapshot();
-	serving->work += line->starts.count / STARTS_PER_ENTRY;
+	serving->round->work_left -= line->starts.count / STARTS_PER_ENTRY;
+}
+
+/* ---- how much is done ---- */
+
+static bool
+may_go_on(const Serving *serving)
+{
+	return serving->round->in_vain < serving->most_in_vain &&
+		serving->round->work_left > 0;
+}
+
+/*
+ * Notes that a user is tried; false if that was so before.
+ */
+static bool
+note_user(Serving *serving, int64 user_id)
+{
+	IdList		users = {serving->user_ids, serving->user_count};
+
+	if (id_is_listed(&users, user_id))
+		return false;
+	serving->user_ids = grow_array(serving->user_ids,
+								   &serving->user_capacity,
+								   serving->user_count + 1, sizeof(int64));
+	serving->user_ids[serving->user_count++] = user_id;
+	return true;
+}
+
+/*
+ * Notes, for the rest of the call, that the shop allows a customer no more.
+ */
+static void
+note_full(const Serving *serving, int64 user_id)
+{
+	Round	   *round = serving->round;
+	MemoryContext caller = MemoryContextSwitchTo(round->context);
+
+	round->full = grow_array(round->full, &round->full_capacity,
+							 round->full_count + 1, sizeof(FullCustomer));
+	round->full[round->full_count++] = (FullCustomer) {
+		serving->shop_id, user_id
+	};
+	MemoryContextSwitchTo(caller);
+}
+
+static void
+skip_full(Serving *serving)
+{
+	const Round *round = serving->round;
+
+	for (int i = 0; i < round->full_count; i++)
+	{
+		if (round->full[i].shop_id == serving->shop_id)
+			note_user(serving, round->full[i].user_id);
+	}
 }
 
 /* ---- the line ---- */
@@ -276,9 +351,9 @@ read_batch(Serving *serving, Line *line)
 	};
 	int			count;
 
-	serving->work++;
+	serving->round->work_left--;
 	if (line->is_begun)
-		serving->in_vain++;
+		serving->round->in_vain++;
 	line->is_begun = true;
 	line->next = 0;
 	line->count = 0;
@@ -310,7 +385,7 @@ advance_line(Serving *serving, Line *line)
 	if (line->is_over)
 		return;
 	while (line->starts.count > 0 && line->next == line->count &&
-		   !line->is_read && serving->in_vain < serving->most_in_vain)
+		   !line->is_read && may_go_on(serving))
 	{
 		CHECK_FOR_INTERRUPTS();
 		read_batch(serving, line);
@@ -401,6 +476,7 @@ static OwnerQuery eligible_query = {
 static OwnerQuery serve_query = {
 	.sql = "UPDATE booking.waitlist SET status = 'served',"
 	" appointment_id = $2, served_at = $3, offer_ends_at = $4 WHERE id = $1",
+	.by_index = true,
 	.nargs = 4,
 	.argtypes = {INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}
 };
@@ -536,6 +612,7 @@ occupied_us(Serving *serving, const Line *line, const Entry *entry,
 
 	if (serving->grace_us > 0 && until < starts_at)
 	{
+		serving->round->work_left -= serving->line_count / LINES_PER_ENTRY;
 		for (int i = 0; i < serving->line_count && !is_next; i++)
 			is_next = is_still_wished(serving, &serving->lines[i], &busy,
 									  entry);
@@ -546,8 +623,8 @@ occupied_us(Serving *serving, const Line *line, const Entry *entry,
 }
 
 /*
- * Where to go on after a start that was refused: a limit, be it the user's or
- * the day's, stands for all of the date.
+ * Where to go on after a start that was refused: the day's limit stands for all
+ * of the date, and the customer's for ever; who is elsewhere is so to the end.
  */
 static TimestampTz
 next_to_try(const Serving *serving, TimestampTz starts_at,
@@ -556,8 +633,12 @@ next_to_try(const Serving *serving, TimestampTz starts_at,
 	Barber	   *barber;
 	TimestampTz until;
 
+	if (refusal->reason == USER_OVERLAP)
+		return Max(refusal->busy_until, starts_at + 1);
 	if (refusal->reason != LIMIT_REACHED)
 		return starts_at + 1;
+	if (refusal->is_customers)
+		return DT_NOEND;
 	barber = schedule_barber(schedule_begin(), serving->barber_id);
 	if (barber == NULL)
 		return DT_NOEND;
@@ -576,6 +657,42 @@ typedef struct Candidate
 } Candidate;
 
 /*
+ * The next start to try, of those up to the "end"th that are not before an
+ * instant; "end" if there is none, or enough was tried.
+ */
+static int
+next_start(const Serving *serving, const StartList *starts, int end,
+		   TimestampTz from)
+{
+	int			first = first_start(starts, from);
+
+	if (first >= end || serving->tries >= MOST_TRIES ||
+		serving->tries >= serving->round->work_left)
+		return end;
+	if (serving->tries < MOST_TRIES / 2)
+		return first;
+	return (int) pg_prng_uint64_range(&pg_global_prng_state, first, end - 1);
+}
+
+/*
+ * Whether the request gets its hold.
+ */
+static bool
+try_start(Serving *serving, const Request *request, TupleTableSlot *hold,
+		  Refusal *refusal)
+{
+	Decision	decision;
+	Holder		holder;
+
+	CHECK_FOR_INTERRUPTS();
+	serving->tries++;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	decision = decide(serving->appointments, request, hold, refusal, &holder);
+	PopActiveSnapshot();
+	return decision == DECIDED_YES;
+}
+
+/*
  * Holds the first of the starts that fit and are to be had at once.
  */
 static bool
@@ -583,35 +700,31 @@ hold_one(const Candidate *candidate, TupleTableSlot *hold)
 {
 	Serving    *serving = candidate->serving;
 	const Line *line = candidate->line;
+	const Entry *entry = candidate->entry;
 	const StartList *starts = &line->starts;
-	TimestampTz from = candidate->entry->earliest;
+	int			end = first_start(starts,
+								  entry->latest - line->duration_us + 1);
+	TimestampTz from = entry->earliest;
 	Request		request = {
 		.barber_id = serving->barber_id,
 		.service_id = line->wanted.service_id,
-		.user_id = candidate->entry->user_id,
+		.user_id = entry->user_id,
 		.is_hold = true,
 		.need = 1
 	};
+	int			i;
 
-	for (int i = first_start(starts, from);
-		 i < starts->count && starts->starts[i].at <=
-		 candidate->entry->latest - line->duration_us;
-		 i = first_start(starts, from))
+	while ((i = next_start(serving, starts, end, from)) < end)
 	{
-		Decision	decision;
 		Refusal		refusal = {REASON_NONE};
-		Holder		holder;
 
-		CHECK_FOR_INTERRUPTS();
 		request.starts_at = starts->starts[i].at;
-		request.hold_us = occupied_us(serving, line, candidate->entry,
+		request.hold_us = occupied_us(serving, line, entry,
 									  request.starts_at);
-		PushActiveSnapshot(GetTransactionSnapshot());
-		decision = decide(serving->appointments, &request, hold, &refusal,
-						  &holder);
-		PopActiveSnapshot();
-		if (decision == DECIDED_YES)
+		if (try_start(serving, &request, hold, &refusal))
 			return true;
+		if (refusal.is_customers)
+			note_full(serving, entry->user_id);
 		from = next_to_try(serving, request.starts_at, &refusal);
 	}
 	return false;
@@ -648,23 +761,6 @@ try_to_serve(void *arg)
 }
 
 /*
- * Notes that a user is tried; false if that was so before.
- */
-static bool
-note_user(Serving *serving, int64 user_id)
-{
-	IdList		users = {serving->user_ids, serving->user_count};
-
-	if (id_is_listed(&users, user_id))
-		return false;
-	serving->user_ids = grow_array(serving->user_ids,
-								   &serving->user_capacity,
-								   serving->user_count + 1, sizeof(int64));
-	serving->user_ids[serving->user_count++] = user_id;
-	return true;
-}
-
-/*
  * Serves an entry, if its wish fits and its user was not tried before.  An error
  * that a trigger or a CHECK raises about this customer's row is a warning: it is
  * not the fault of the call which frees the time, and the others in line are
@@ -675,18 +771,23 @@ serve_entry(Serving *serving, const Line *line, const Entry *entry)
 {
 	Candidate	candidate = {serving, line, entry};
 	int			first = first_start(&line->starts, entry->earliest);
+	int			cost;
+	bool		is_served;
 
 	if (first == line->starts.count ||
 		line->starts.starts[first].at > entry->latest - line->duration_us ||
 		!note_user(serving, entry->user_id))
 		return;
-	serving->work++;
+	serving->tries = 0;
 	/* the batch is by the transaction's snapshot; asked again under the lock */
-	if (is_eligible(serving, entry->user_id) &&
-		attempt_or_warn(try_to_serve, &candidate, "waitlist entry", entry->id))
+	is_served = is_eligible(serving, entry->user_id) &&
+		attempt_or_warn(try_to_serve, &candidate, "waitlist entry", entry->id);
+	cost = Max(serving->tries, 1);
+	serving->round->work_left -= cost;
+	if (is_served)
 		serving->served_count++;
 	else
-		serving->in_vain++;
+		serving->round->in_vain += cost;
 }
 
 /*
@@ -694,12 +795,11 @@ serve_entry(Serving *serving, const Line *line, const Entry *entry)
  * used up, or enough was done.
  */
 static void
-serve_from_here(Serving *serving, int most_work)
+serve_from_here(Serving *serving)
 {
 	Line	   *line;
 
-	while (serving->in_vain < serving->most_in_vain &&
-		   serving->work < most_work && (line = next_line(serving)) != NULL)
+	while (may_go_on(serving) && (line = next_line(serving)) != NULL)
 	{
 		CHECK_FOR_INTERRUPTS();
 		serve_entry(serving, line, &line->entries[line->next++]);
@@ -707,6 +807,27 @@ serve_from_here(Serving *serving, int most_work)
 }
 
 /* ---- the rest of a line ---- */
+
+/* The entries of a line behind $2, by position */
+#define BEHIND \
+	" FROM booking.waitlist w WHERE w.service_id >= $1" \
+	" AND w.service_id <= $1 AND w.id > $2 AND w.status = 'waiting'" \
+	" ORDER BY w.service_id, w.id"
+
+static OwnerQuery count_query = {
+	.sql = "SELECT count(*) FROM (SELECT" BEHIND " LIMIT "
+	MOST_COUNTED_TEXT ") w",
+	.by_index = true,
+	.nargs = 2,
+	.argtypes = {INT8OID, INT8OID}
+};
+
+static OwnerQuery position_query = {
+	.sql = "SELECT w.id" BEHIND " OFFSET $3 LIMIT 1",
+	.by_index = true,
+	.nargs = 3,
+	.argtypes = {INT8OID, INT8OID, INT8OID}
+};
 
 static OwnerQuery last_query = {
 	.sql = "SELECT w.id FROM booking.waitlist w WHERE w.service_id >= $1"
@@ -717,16 +838,54 @@ static OwnerQuery last_query = {
 	.argtypes = {INT8OID}
 };
 
+static uint64
+draw(uint64 most)
+{
+	return pg_prng_uint64_range(&pg_global_prng_state, 0, most);
+}
+
 /*
- * Goes on in a line from somewhere between where its serving ended and its last
- * entry; false if all of it was served.
+ * The id of one of the entries of a line behind an id, at random; the id itself
+ * if there is none.  Where there are too many to count, that is the first that is
+ * not before an id at random, up to the last.
+ */
+static int64
+draw_entry(Serving *serving, const Line *line, int64 from)
+{
+	Datum		values[] = {
+		Int64GetDatum(line->wanted.service_id), Int64GetDatum(from), (Datum) 0
+	};
+	int64		count;
+	int64		result = from;
+
+	SPI_connect();
+	run_owner_query(&count_query, values, NULL, false);
+	count = entry_value(0, 1);
+	if (count == MOST_COUNTED)
+	{
+		if (run_owner_query(&last_query, values, NULL, false) > 0)
+			result = from + 1 + (int64)
+				draw((uint64) entry_value(0, 1) - (uint64) from - 1);
+	}
+	else if (count > 0)
+	{
+		values[2] = Int64GetDatum((int64) draw(count - 1));
+		if (run_owner_query(&position_query, values, NULL, false) > 0)
+			result = entry_value(0, 1);
+	}
+	SPI_finish();
+	serving->round->work_left -= 1 + (int) (count / COUNTED_PER_ENTRY);
+	return result;
+}
+
+/*
+ * Goes on in a line from somewhere behind where its serving ended; false if all
+ * of it was served.
  */
 static bool
-skip_ahead(Line *line)
+skip_ahead(Serving *serving, Line *line)
 {
-	Datum		values[] = {Int64GetDatum(line->wanted.service_id)};
 	int64		from = line->last_id;
-	int64		last = from;
 
 	line->is_over = false;
 	if (line->starts.count == 0 ||
@@ -736,13 +895,7 @@ skip_ahead(Line *line)
 		return true;
 	if (line->next < line->count)
 		from = line->entries[line->next].id - 1;
-	SPI_connect();
-	if (run_owner_query(&last_query, values, NULL, false) > 0)
-		last = Max(from, entry_value(0, 1));
-	SPI_finish();
-	line->last_id = from + (int64)
-		pg_prng_uint64_range(&pg_global_prng_state, 0,
-							 (uint64) last - (uint64) from);
+	line->last_id = Max(draw_entry(serving, line, from) - 1, from);
 	line->count = line->next = 0;
 	line->is_begun = line->is_read = false;
 	return true;
@@ -753,9 +906,10 @@ skip_ahead_in_lines(Serving *serving)
 {
 	bool		result = false;
 
-	for (int i = 0; i < serving->line_count; i++)
-		result |= skip_ahead(&serving->lines[i]);
-	serving->in_vain = 0;
+	for (int i = 0; i < serving->line_count && serving->round->work_left > 0;
+		 i++)
+		result |= skip_ahead(serving, &serving->lines[i]);
+	serving->round->in_vain = 0;
 	return result;
 }
 
@@ -764,12 +918,12 @@ skip_ahead_in_lines(Serving *serving)
  */
 static bool
 begin_serving(int64 barber_id, const Span *freed, const Wanted *wanted,
-			  int count, Serving *serving)
+			  int count, Round *round, Serving *serving)
 {
 	Barber	   *barber = schedule_barber(schedule_begin(), barber_id);
 
 	*serving = (Serving) {
-		.barber_id = barber_id, .freed = freed
+		.barber_id = barber_id, .freed = freed, .round = round
 	};
 	if (barber == NULL)
 		return false;
@@ -779,6 +933,7 @@ begin_serving(int64 barber_id, const Span *freed, const Wanted *wanted,
 		USECS_PER_MINUTE;
 	serving->grace_us = Max(barber->shop->waitlist_grace_minutes, 0) *
 		USECS_PER_MINUTE;
+	skip_full(serving);
 	serving->lines = palloc0(Max(count, 1) * sizeof(Line));
 	serving->line_count = count;
 	for (int i = 0; i < count; i++)
@@ -791,23 +946,23 @@ begin_serving(int64 barber_id, const Span *freed, const Wanted *wanted,
 }
 
 /*
- * Gives whatever can be had of a barber to those who wait for it, until most_work
- * is done.  Returns how much that was.
+ * Gives whatever can be had of a barber to those who wait for it, as long as the
+ * round has work left.
  */
-int
-serve_barber(int64 barber_id, const Wanted *wanted, int count, int most_work)
+void
+serve_barber(int64 barber_id, const Wanted *wanted, int count, Round *round)
 {
 	Serving		serving;
 
-	if (!begin_serving(barber_id, NULL, wanted, count, &serving))
-		return 0;
+	round->in_vain = 0;
+	if (!begin_serving(barber_id, NULL, wanted, count, round, &serving))
+		return;
 	serving.most_in_vain = MOST_IN_VAIN_PER_BARBER;
 	serving.appointments = catalog_open(APPOINTMENTS, RowExclusiveLock);
-	serve_from_here(&serving, most_work);
-	if (serving.work < most_work && skip_ahead_in_lines(&serving))
-		serve_from_here(&serving, most_work);
+	serve_from_here(&serving);
+	if (round->work_left > 0 && skip_ahead_in_lines(&serving))
+		serve_from_here(&serving);
 	table_close(serving.appointments, NoLock);
-	return serving.work;
 }
 
 /* ---- freed time ---- */
@@ -876,11 +1031,10 @@ find_wanted(int64 barber_id, int *count)
 }
 
 /*
- * Serves the lines for what was freed of a barber.  *in_vain is what the call
- * has done in vain.
+ * Serves the lines for what was freed of a barber.
  */
 static void
-serve_freed(int64 barber_id, const SpanList *freed, int *in_vain)
+serve_freed(int64 barber_id, const SpanList *freed, Round *round)
 {
 	int			count;
 	Wanted	   *wanted = find_wanted(barber_id, &count);
@@ -891,14 +1045,12 @@ serve_freed(int64 barber_id, const SpanList *freed, int *in_vain)
 
 		if (freed->spans[i].until <= booking_now() ||
 			!begin_serving(barber_id, &freed->spans[i], wanted, count,
-						   &serving))
+						   round, &serving))
 			continue;
-		serving.in_vain = *in_vain;
 		serving.most_in_vain = MOST_IN_VAIN;
 		serving.appointments = catalog_open(APPOINTMENTS, RowExclusiveLock);
-		serve_from_here(&serving, PG_INT32_MAX);
+		serve_from_here(&serving);
 		table_close(serving.appointments, NoLock);
-		*in_vain = serving.in_vain;
 	}
 }
 
@@ -949,6 +1101,7 @@ static OwnerQuery lapse_query = {
 	" WHERE (id = ANY ($1) OR part_of = ANY ($1))"
 	" AND coalesce(status, '') = 'pending'"
 	" RETURNING barber_id, busy_from, busy_until",
+	.by_index = true,
 	.nargs = 1,
 	.argtypes = {INT8ARRAYOID}
 };
@@ -1004,23 +1157,24 @@ void
 serve_waitlist(int64 shop_id, int64 barber_id, const SpanList *freed)
 {
 	SpanList	lapsed = {0};
+	Round		round = {CurrentMemoryContext, PG_INT32_MAX};
 	int64	   *barber_ids;
-	int			in_vain = 0;
 
 	if (!anybody_waits(shop_id))
 		return;
 	barber_ids = lapse_offers(shop_id, &lapsed);
 	for (int i = 0; i < lapsed.count; i++)
 		serve_freed(barber_ids[i], &(SpanList) {&lapsed.spans[i], 1, 1},
-					&in_vain);
-	in_vain = 0;
-	serve_freed(barber_id, freed, &in_vain);
+					&round);
+	round.in_vain = 0;
+	serve_freed(barber_id, freed, &round);
 }
 
 static OwnerQuery deadline_query = {
 	.sql = "SELECT pg_catalog.min(offer_ends_at) FROM booking.waitlist"
 	" WHERE appointment_id OPERATOR(pg_catalog.=) $1"
 	" AND status OPERATOR(pg_catalog.=) 'served'",
+	.by_index = true,
 	.nargs = 1,
 	.argtypes = {INT8OID}
 };
@@ -1049,6 +1203,7 @@ static OwnerQuery accept_query = {
 	.sql = "UPDATE booking.waitlist SET offer_ends_at = NULL"
 	" WHERE appointment_id = $1 AND status = 'served'"
 	" AND offer_ends_at IS NOT NULL",
+	.by_index = true,
 	.nargs = 1,
 	.argtypes = {INT8OID}
 };
