@@ -255,6 +255,26 @@ SELECT v.start, pg_temp.move(format('19701, pg_temp.at(''%s'')', v.start)) FROM 
 SELECT * FROM pg_temp.offered(19703, 19703, 19702);
 ROLLBACK TO s;
 
+-- One shop of two minds: its item is at no time of the other's, whichever is named, wherever they go, unless staff want it so.
+UPDATE booking.shops SET prevent_user_overlap = true WHERE id = 19702;
+INSERT INTO booking.services (id, shop_id, name, duration_minutes) VALUES (19707, 19702, 'Dragon', 60);
+INSERT INTO booking.barber_services (barber_id, service_id) VALUES (19703, 19707);
+INSERT INTO booking.appointments (id, barber_id, service_id, user_id, starts_at, ends_at, visit_id) VALUES
+	(19731, 19703, 19706, 19701, pg_temp.at('12:00'), pg_temp.at('12:30'), 19731), (19732, 19701, 19701, 19701, pg_temp.at('12:30'), pg_temp.at('12:50'), 19731);
+SELECT v.start, pg_temp.move(format('19731, pg_temp.at(''%s''), 19703, 19707', v.start)) AS longer, pg_temp.move(format('19731, pg_temp.at(''%s''), 19703, 19706', v.start)) AS as_it_is,
+	pg_temp.move(format('19731, pg_temp.at(''%s''), 19703, 19707, NULL, ''{limits}''', v.start)) AS staff
+FROM unnest(ARRAY['12:00', '13:00']) v (start);
+SELECT test.error('SELECT booking.reschedule_appointment(19731, pg_temp.at(''13:00''), service_id => 19707)');
+SELECT * FROM pg_temp.offered(19731, 19707, 19703);
+SELECT * FROM pg_temp.offered(19731, 19706, 19703);
+UPDATE booking.appointments SET starts_at = pg_temp.at('11:30'), ends_at = pg_temp.at('11:50') WHERE id = 19732;
+SELECT pg_temp.move('19732, pg_temp.at(''12:30''), service_id => 19705') AS longer;
+SELECT * FROM pg_temp.offered(19732, 19705, 19701);
+-- Another guest's is not in the way.
+UPDATE booking.appointments SET guest_name = 'Leo' WHERE id = 19732;
+SELECT pg_temp.move('19732, pg_temp.at(''12:30''), service_id => 19705') AS guest;
+ROLLBACK TO s;
+
 -- A barber's day: Bob takes three on Wednesday and has two, so that the visit's two are one too many; within its own day it may move.
 UPDATE booking.barbers SET max_per_day = 3 WHERE id = 19702;
 INSERT INTO booking.appointments (id, barber_id, service_id, starts_at, ends_at) VALUES

@@ -165,6 +165,33 @@ ROLLBACK TO visit;
 SELECT status FROM booking.reschedule_appointment((:'ids'::bigint[])[1], '2026-03-03 13:00Z');
 SELECT a.* FROM unnest(:'ids'::bigint[]) i, pg_temp.rows(i) a;
 ROLLBACK TO s;
+-- Of a visit some of which waits already, all that will wait must be within the limit, whichever is named.
+UPDATE booking.shops SET max_pending_per_user = 4 WHERE id = 19801;
+SET LOCAL booking.user_id = '19801';
+SELECT array_agg(id ORDER BY id) AS ids FROM booking.book_visit(19801, ARRAY[(19801, 19802, '2026-03-03 10:00Z', NULL), (19801, 19802, '2026-03-03 10:30Z', NULL),
+	(19801, 19802, '2026-03-03 11:00Z', NULL), (19801, 19802, '2026-03-03 11:30Z', NULL)]::booking.visit_item[]) \gset
+RESET booking.user_id;
+SELECT (booking.confirm_appointment(i)).status FROM unnest((:'ids'::bigint[])[1:2]) i;
+SET LOCAL booking.user_id = '19801';
+SELECT id AS fifth, status FROM booking.book_slot(19802, 19802, 19801, '2026-03-04 10:00Z') \gset
+SELECT id AS sixth, status FROM booking.book_slot(19802, 19802, 19801, '2026-03-04 11:00Z') \gset
+SELECT test.brief('SELECT booking.book_slot(19802, 19802, 19801, ''2026-03-04 12:00Z'')');
+SAVEPOINT visit;
+SELECT n, test.brief(format('SELECT booking.reschedule_appointment(%s, ''2026-03-05 12:00Z'')', i)) AS moved, (SELECT count(*) FROM booking.available_slots(19802, '2026-03-05', NULL, 19801, i)) AS offered
+FROM unnest(:'ids'::bigint[]) WITH ORDINALITY v (i, n) ORDER BY n;
+-- Exactly: with one other that waits they are five, without it four.
+SELECT status FROM booking.cancel_appointment(:fifth);
+SELECT test.brief(format('SELECT booking.reschedule_appointment(%s, ''2026-03-05 12:00Z'')', (:'ids'::bigint[])[1]));
+SELECT status FROM booking.cancel_appointment(:sixth);
+SELECT count(*) > 0 AS offered FROM booking.available_slots(19802, '2026-03-05', NULL, 19801, (:'ids'::bigint[])[1]);
+SELECT status FROM booking.reschedule_appointment((:'ids'::bigint[])[1], '2026-03-05 12:00Z');
+SELECT status, count(*) FROM booking.appointments WHERE id = ANY (:'ids') GROUP BY 1;
+ROLLBACK TO visit;
+-- Staff's move makes none wait.
+RESET booking.user_id;
+SELECT status FROM booking.reschedule_appointment((:'ids'::bigint[])[1], '2026-03-05 12:00Z');
+SELECT check_name FROM booking.verify(true) WHERE check_name = 'over_pending_limit' AND detail LIKE '%198__%';
+ROLLBACK TO s;
 -- Steps: all parts wait, those that are new, and those that stay; what is given up is cancelled.
 SELECT id AS perm FROM booking.book_slot(19801, 19804, 19801, '2026-03-03 10:00Z') \gset
 SELECT status, hold_expires_at FROM booking.reschedule_appointment(:perm, '2026-03-03 10:00Z', service_id => 19803);

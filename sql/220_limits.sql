@@ -425,6 +425,20 @@ SET LOCAL booking.user_id = '22001';
 SELECT pg_temp.move((:'ids'::bigint[])[1], '2026-03-10 20:00', 22001, 22002) AS both,
 	test.brief(format('SELECT booking.reschedule_appointment(%s, ''2026-03-10 20:00'', whole_visit => false)', (:'ids'::bigint[])[1])) AS one;
 RESET booking.user_id;
+-- A visit in two shops: the move asks for all that the shop will have of it, and of that customer.
+UPDATE booking.appointments SET status = 'cancelled' WHERE user_id = 22001 AND status IN ('pending', 'confirmed');
+CALL pg_temp.put(22021, 22001, '2026-03-12 20:00');
+CALL pg_temp.put(22022, 22001, '2026-03-12 21:00');
+UPDATE booking.appointments SET visit_id = 22021 WHERE id IN (22021, 22022);
+UPDATE booking.shops SET max_active_per_user = 1 WHERE id = 22002;
+SELECT barber_id FROM booking.reschedule_appointment(22022, '2026-03-12 21:00', 22003, 22006);
+SELECT pg_temp.try(22001, '2026-03-20 20:00', 22006, 22003) AS elsewhere, pg_temp.move(22021, '2026-03-13 20:00', 22003, 22006) AS all, pg_temp.move(22021, '2026-03-12 20:00', 22003, 22006) AS alone,
+	pg_temp.move(22021, '2026-03-13 20:00', 22001, 22001) AS as_they_are, pg_temp.move(22021, '2026-03-13 20:00', 22003, 22006, '{limits}') AS staff;
+UPDATE booking.appointments SET user_id = 22002 WHERE id = 22022;
+SELECT pg_temp.move(22021, '2026-03-13 20:00', 22003, 22006) AS two_customers;
+UPDATE booking.appointments SET user_id = 22001 WHERE id = 22022;
+UPDATE booking.shops SET max_active_per_user = 2 WHERE id = 22002;
+SELECT pg_temp.move(22021, '2026-03-13 20:00', 22003, 22006) AS two;
 ROLLBACK TO empty;
 
 -- No lock of the guard's is left by any of this.

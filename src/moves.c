@@ -498,10 +498,16 @@ collide(const MoveItem *item, const MoveItem *other)
 }
 
 static bool
+is_same_customer(const Booked *booked, const Booked *other)
+{
+	return !booked->is_walk_in && !other->is_walk_in &&
+		booked->user_id == other->user_id;
+}
+
+static bool
 is_same_guest(const Booked *booked, const Booked *other)
 {
-	if (booked->is_walk_in || other->is_walk_in ||
-		booked->user_id != other->user_id)
+	if (!is_same_customer(booked, other))
 		return false;
 	if (booked->guest_name == NULL || other->guest_name == NULL)
 		return booked->guest_name == other->guest_name;
@@ -510,15 +516,17 @@ is_same_guest(const Booked *booked, const Booked *other)
 
 /*
  * Whether an item and one before it will have the same guest (the customer is
- * one) at one time, though their shops prevent that.
+ * one) at one time, though the shop of either prevents that: its row is judged
+ * as a new one, which may be at the time of none of the customer's, whichever
+ * shop has that.
  */
 bool
 move_doubles_guest(const Move *move, const MoveItem *item)
 {
 	for (const MoveItem *other = move->items; other < item; other++)
 	{
-		if (item->offer.barber->shop->prevent_user_overlap &&
-			other->offer.barber->shop->prevent_user_overlap &&
+		if ((item->offer.barber->shop->prevent_user_overlap ||
+			 other->offer.barber->shop->prevent_user_overlap) &&
 			is_same_guest(&item->booked, &other->booked) &&
 			share_time(item, other, false))
 			return true;
@@ -579,8 +587,19 @@ is_counted(const MoveItem *item)
 }
 
 /*
- * How many active appointments the move gives the item's customer in the shop
- * that it shall be in; 0 if it adds none.
+ * Whether two items will be the same customer's, in the same shop.
+ */
+static bool
+share_limits(const MoveItem *item, const MoveItem *other)
+{
+	return is_same_customer(&item->booked, &other->booked) &&
+		item->offer.barber->shop->id == other->offer.barber->shop->id;
+}
+
+/*
+ * How many active appointments the item's customer must have room for in the
+ * shop that it shall be in, where no row of the move is counted: all that the
+ * move brings or leaves there.  0 if the item adds none.
  */
 int
 move_need(const Move *move, const MoveItem *item)
@@ -591,10 +610,7 @@ move_need(const Move *move, const MoveItem *item)
 		return 0;
 	for (int i = 0; i < move->count; i++)
 	{
-		const MoveItem *other = &move->items[i];
-
-		if (other->offer.barber->shop->id == item->offer.barber->shop->id &&
-			!is_counted(other))
+		if (share_limits(item, &move->items[i]))
 			count++;
 	}
 	return count;
@@ -611,8 +627,7 @@ is_counted_pending(const MoveItem *item)
 }
 
 /*
- * How many pending appointments the move gives the item's customer in the shop
- * that it shall be in; 0 if it adds none.
+ * move_need() of pending appointments.
  */
 int
 move_pending_need(const Move *move, const MoveItem *item, bool keeps_start)
@@ -625,8 +640,7 @@ move_pending_need(const Move *move, const MoveItem *item, bool keeps_start)
 	{
 		const MoveItem *other = &move->items[i];
 
-		if (other->offer.barber->shop->id == item->offer.barber->shop->id &&
-			!is_counted_pending(other) && move_is_pending(other, keeps_start))
+		if (share_limits(item, other) && move_is_pending(other, keeps_start))
 			count++;
 	}
 	return count;
