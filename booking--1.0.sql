@@ -1246,7 +1246,10 @@ FROM home, (
 	UNION ALL
 	SELECT 'VIEW ' || oid::regclass, relowner FROM pg_class JOIN member ON classid = 'pg_class'::regclass AND objid = oid
 	UNION ALL
-	SELECT 'TYPE ' || oid::regtype, typowner FROM pg_type JOIN member ON classid = 'pg_type'::regclass AND objid = oid
+	-- Array and row types are no members before 17, and go along with what they are of.
+	SELECT 'TYPE ' || t.oid::regtype, t.typowner
+	FROM pg_type t JOIN member m ON m.classid = 'pg_type'::regclass AND m.objid = t.oid LEFT JOIN pg_class c ON c.oid = t.typrelid
+	WHERE (c.oid IS NULL OR c.relkind = 'c') AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid)
 ) o (name, owner) JOIN stranger s ON s.oid = o.owner
 UNION ALL
 SELECT 'foreign_owner', p.name, NULL, format('it belongs to role %s, appointments to role %s; ALTER TABLE ... OWNER TO the one that shall own both', relowner::regrole, tables_owner::regrole)

@@ -194,7 +194,7 @@ CREATE POLICY evil ON booking.users USING (true);
 CREATE POLICY booking_customer ON booking.users USING (true);
 SELECT check_name, table_name, detail FROM booking.find_schema_faults();
 ALTER TABLE booking.users OWNER TO regress_booking_creator;
-SELECT check_name, table_name, detail FROM booking.find_schema_faults();
+SELECT check_name, table_name, detail COLLATE "C" AS detail FROM booking.find_schema_faults() ORDER BY 1, 2, 3;
 SELECT booking.health() #> '{checks,privileges}' AS privileges;
 ROLLBACK TO s;
 
@@ -248,7 +248,7 @@ SELECT booking.health() #>> '{checks,privileges,status}' AS privileges, booking.
 -- One with a default makes the call an error, which names it.
 CREATE FUNCTION booking.find_schema_faults(int DEFAULT 1) RETURNS SETOF text LANGUAGE sql AS 'SELECT NULL';
 SELECT booking.health() #> '{checks,privileges}' AS privileges;
-SELECT test.brief('SELECT booking.setup()'), test.brief('SELECT booking.verify()');
+SELECT test.brief('SELECT booking.setup()');
 -- grant_role() grants what is the extension's, whatever else has its name.
 CREATE FUNCTION booking.health(int) RETURNS int LANGUAGE sql AS 'SELECT 1';
 REVOKE ALL ON FUNCTION booking.health(int) FROM PUBLIC;
@@ -273,7 +273,7 @@ SELECT * FROM booking.verify();
 SELECT check_name, table_name, row_id, detail FROM booking.verify(true) WHERE table_name = 'appointments';
 -- No id of a row or customer anywhere.
 SELECT count(*) FROM booking.verify(true) v WHERE v::text ~ '346\d\d';
-SELECT booking.health()::text ~ '346\d\d' AS in_health, booking.metrics() ~ '346\d\d' AS in_metrics;
+SELECT booking.health()::text ~ '346\d\d' AS in_health, booking.metrics() ~ '[^.0-9]346\d\d[^.0-9]' AS in_metrics;
 SET LOCAL booking.user_id = '34602';
 SELECT * FROM booking.verify();
 SET LOCAL booking.user_id = '';
