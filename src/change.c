@@ -70,11 +70,13 @@ typedef struct ReadMode
 { \
 	.head = { \
 		.sql = SELECT_HEAD locking, \
+		.by_index = true, \
 		.nargs = 3, \
 		.argtypes = {INT8OID, INT8OID, INT8OID} \
 	}, \
 	.parts = { \
 		.sql = SELECT_PARTS locking, \
+		.by_index = true, \
 		.nargs = 1, \
 		.argtypes = {INT8OID} \
 	}, \
@@ -89,6 +91,7 @@ static ReadMode read_only = READ_MODE("", true);
 /* How many parts there are besides the head */
 static OwnerQuery count_parts_query = {
 	.sql = "SELECT FROM booking.appointments a WHERE a.part_of" EQUALS HEAD_ID,
+	.by_index = true,
 	.nargs = 1,
 	.argtypes = {INT8OID}
 };
@@ -325,6 +328,7 @@ static OwnerQuery visit_query = {
 	" AND ($3 IS NULL OR o.barber_id" EQUALS "ANY"
 	" (SELECT b.id FROM booking.barbers b WHERE b.shop_id" EQUALS "$3))"
 	" ORDER BY o.id",
+	.by_index = true,
 	.nargs = 4,
 	.argtypes = {INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID}
 };

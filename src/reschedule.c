@@ -56,6 +56,7 @@ static OwnerQuery move_query = {
 	" WHERE id = $1"
 	" RETURNING id, barber_id, service_id, user_id, starts_at, ends_at,"
 	" status, hold_expires_at, price_cents, visit_id, version",
+	.by_index = true,
 	.nargs = 12,
 	.argtypes = {INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID,
 		TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, TEXTARRAYOID, INT8OID,
@@ -113,6 +114,7 @@ static OwnerQuery drop_query = {
 	.sql = "UPDATE booking.appointments"
 	" SET status = 'cancelled', cancel_reason = 'moved to a service with fewer steps'"
 	" WHERE id = $1",
+	.by_index = true,
 	.nargs = 1,
 	.argtypes = {INT8OID}
 };

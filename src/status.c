@@ -52,6 +52,7 @@ static OwnerQuery change_query = {
 	" cancelled_by = coalesce($5, cancelled_by)"
 	" WHERE (id = $1 OR part_of = $1) AND coalesce(status, '') = $2"
 	" RETURNING " RESULT_COLUMNS,
+	.by_index = true,
 	.nargs = 5,
 	.argtypes = {INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}
 };
@@ -122,6 +123,7 @@ is_one_of(const char *status, const char *const *names, int count)
 static OwnerQuery done_query = {
 	.sql = "SELECT " RESULT_COLUMNS " FROM booking.appointments"
 	" WHERE id = $1 AND ($2 IS NULL OR cancelled_by = $2)",
+	.by_index = true,
 	.nargs = 2,
 	.argtypes = {INT8OID, TEXTOID}
 };
@@ -283,6 +285,7 @@ static OwnerQuery request_query = {
 	" SET is_request = true, hold_expires_at = $2"
 	" WHERE (id = $1 OR part_of = $1) AND coalesce(status, '') = 'pending'"
 	" RETURNING " RESULT_COLUMNS,
+	.by_index = true,
 	.nargs = 2,
 	.argtypes = {INT8OID, TIMESTAMPTZOID}
 };
