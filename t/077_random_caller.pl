@@ -396,7 +396,11 @@ none('nobody met an error that callers do not expect', summary(grep { $_->{state
 none('nor did those in haste', summary(grep { $_->{state} !~ $expected && $_->{state} !~ /^(?:57014|25P02)$/ } errors_of('hasty')));
 none('no answer broke a promise', map { scalar(@{ $complaints{$_} }) . " times $complaints{$_}[0]" } sort keys %complaints);
 none('no error told what is somebody\'s', @told_marks);
-none('every function was answered at least once', @missing);
+SKIP:
+{
+	skip 'too short a time for every function to be answered', 1 if $seconds < 20;
+	none('every function was answered at least once', @missing);
+}
 foreach my $database (sort keys %databases)
 {
 	is($node->safe_psql($database, 'SELECT * FROM booking.verify(true) LIMIT 10'), '', "the tables are sound, row security $databases{$database}");
@@ -408,9 +412,8 @@ finds("SELECT count(*) FROM pg_locks WHERE locktype NOT IN ('relation', 'virtual
 # ---------------------------------------------------------------------------
 
 my $dump = PostgreSQL::Test::Utils::tempdir . '/random.sql';
-my $rows = q{
-SELECT c.relname, (xpath('/row/md5/text()', query_to_xml(format('SELECT md5(string_agg(t::text, E''\n'' ORDER BY t::text COLLATE "C")) FROM %s t', c.oid::regclass), false, true, '')))[1]
-FROM pg_class c WHERE c.relnamespace = 'booking'::regnamespace AND c.relkind = 'r' ORDER BY 1};
+my $rows = join(' UNION ALL ', map { qq{SELECT '$_', md5(string_agg(t::text, E'\\n' ORDER BY t::text COLLATE "C")) FROM booking.$_ t} }
+	split(/\n/, $node->safe_psql('secure', q{SELECT relname FROM pg_class WHERE relnamespace = 'booking'::regnamespace AND relkind = 'r' ORDER BY 1})));
 my $grants = q{SELECT c.relname, c.relrowsecurity, c.relacl::text FROM pg_class c WHERE c.relnamespace = 'booking'::regnamespace AND c.relkind IN ('r', 'v') UNION ALL
 	SELECT tablename, true, policyname FROM pg_policies ORDER BY 1, 2, 3};
 $node->safe_psql('postgres', q{CREATE DATABASE restored TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'});
