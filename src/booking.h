@@ -1101,28 +1101,28 @@ extern bool may_read_appointments(void);
 
 typedef struct Request
 {
-	bool		any_barber;
 	int64		barber_id;
 	int64		service_id;
-	bool		is_walk_in;		/* no user */
 	int64		user_id;
-	bool		is_hidden_user; /* the caller may not know that there is one */
 	TimestampTz starts_at;
-	const IdempotencyKey *key;	/* or NULL */
-	int64		hash;			/* of the whole call, if there is a key */
-	int			overrides;
+	bool		any_barber;
+	bool		is_walk_in;		/* no user */
+	bool		is_hidden_user; /* the caller may not know that there is one */
 	bool		is_hold;
+	int			overrides;
 	int64		hold_us;		/* -1: the shop's hold_minutes */
 	bool		hold_is_bound;	/* to those minutes at most */
+	bool		is_continuation;	/* follows another item: no grid */
+	int			follows_count;
+	const int64 *follows;		/* barbers for whom it is one all the same */
+	const IdempotencyKey *key;	/* or NULL */
+	int64		hash;			/* of the whole call, if there is a key */
 	int64		visit_id;		/* of the visit it belongs to; or 0 */
 	int64		id;				/* for the appointment; 0: a new one */
 	int64		series_id;		/* or 0; -1: its own id */
 	const char *guest_name;		/* or NULL */
 	int			need;			/* appointments still to book, this one too */
 	int			pending_to_come;	/* pending ones to book after this one */
-	bool		is_continuation;	/* follows another item: no grid */
-	const int64 *follows;		/* barbers for whom it is one all the same */
-	int			follows_count;
 } Request;
 
 extern const char *read_key(FunctionCallInfo fcinfo, int argno);

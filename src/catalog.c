@@ -188,10 +188,10 @@ typedef struct TableInfo
 {
 	Oid			relid;
 	Oid			owner;
-	Deferrable	deferrable;
-	FoundIndex	primary_key;	/* index on the first column */
 	Oid			id_sequence;	/* of the identity column; invalid: none */
+	FoundIndex	primary_key;	/* index on the first column */
 	AttrNumber	columns[MAX_TABLE_COLUMNS];
+	Deferrable	deferrable;
 } TableInfo;
 
 static TableInfo tables[TABLE_COUNT];

@@ -107,7 +107,7 @@ refuse_encoding(const char *argument)
 static const char *
 as_utf8(const char *argument, const char *value)
 {
-	int			length = strlen(value);
+	int			length = (int) strlen(value);
 	int			encoding = GetDatabaseEncoding();
 
 	if (is_ascii(value))
