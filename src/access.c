@@ -230,8 +230,6 @@ require_shop_view(int64 shop_id)
 
 /* ---- whom a shop knows ---- */
 
-#define EQUALS " OPERATOR(pg_catalog.=) "
-
 /*
  * As the policies of users have it.  The shop's barbers are found first: were
  * they looked up when there is an appointment to compare them with, the time it

@@ -1065,6 +1065,9 @@ typedef struct OwnerQuery
 	uint32		tables;			/* which of ours it names; set with the plan */
 } OwnerQuery;
 
+/* For a query that may be analysed under any search_path */
+#define EQUALS " OPERATOR(pg_catalog.=) "
+
 extern int	run_owner_query(OwnerQuery *query, Datum *values,
 							const char *nulls, bool read_only);
 extern Datum owner_query_ids(int count);

@@ -20,8 +20,6 @@
 
 #include "booking.h"
 
-#define EQUALS " OPERATOR(pg_catalog.=) "
-
 /* The head of the appointment, whichever of its parts is named */
 #define HEAD_ID \
 	"(SELECT coalesce(part_of, id) FROM booking.appointments" \

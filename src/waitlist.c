@@ -863,7 +863,9 @@ draw_entry(Serving *serving, const Line *line, int64 from)
 	count = entry_value(0, 1);
 	if (count == MOST_COUNTED)
 	{
-		if (run_owner_query(&last_query, values, NULL, false) > 0)
+		/* the line may have been served by others since it was counted */
+		if (run_owner_query(&last_query, values, NULL, false) > 0 &&
+			entry_value(0, 1) > from)
 			result = from + 1 + (int64)
 				draw((uint64) entry_value(0, 1) - (uint64) from - 1);
 	}
