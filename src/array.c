@@ -10,8 +10,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
-#include "utils/array.h"
 #include "utils/memutils.h"
 
 #include "booking.h"
@@ -41,19 +39,4 @@ id_is_listed(const IdList *list, int64 id)
 			return true;
 	}
 	return false;
-}
-
-/*
- * The list as a bigint[].
- */
-Datum
-id_array(const IdList *list)
-{
-	Datum	   *values = palloc(Max(list->count, 1) * sizeof(Datum));
-
-	for (int i = 0; i < list->count; i++)
-		values[i] = Int64GetDatum(list->ids[i]);
-	return PointerGetDatum(construct_array(values, list->count, INT8OID,
-										   sizeof(int64), FLOAT8PASSBYVAL,
-										   TYPALIGN_DOUBLE));
 }

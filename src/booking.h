@@ -138,7 +138,6 @@ typedef struct IdList
 extern void *grow_array(void *rows, int *capacity, int needed,
 						Size row_size);
 extern bool id_is_listed(const IdList *list, int64 id);
-extern Datum id_array(const IdList *list);
 
 /* ---- cache.c: entries, of which the least recently used go first ---- */
 
@@ -1070,6 +1069,7 @@ typedef struct OwnerQuery
 
 extern int	run_owner_query(OwnerQuery *query, Datum *values,
 							const char *nulls, bool read_only);
+extern Datum id_array(const IdList *list);
 extern Datum owner_query_ids(int count);
 extern void owner_query_result(FunctionCallInfo fcinfo, OwnerQuery *query,
 							   Datum *values, const char *nulls);

@@ -12,7 +12,9 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/plancache.h"
@@ -135,6 +137,21 @@ run_owner_query(OwnerQuery *query, Datum *values, const char *nulls,
 				 &run);
 	catalog_check(query->tables);
 	return (int) SPI_processed;
+}
+
+/*
+ * The list as a bigint[].
+ */
+Datum
+id_array(const IdList *list)
+{
+	Datum	   *values = palloc(Max(list->count, 1) * sizeof(Datum));
+
+	for (int i = 0; i < list->count; i++)
+		values[i] = Int64GetDatum(list->ids[i]);
+	return PointerGetDatum(construct_array(values, list->count, INT8OID,
+										   sizeof(int64), FLOAT8PASSBYVAL,
+										   TYPALIGN_DOUBLE));
 }
 
 /*
