@@ -12,10 +12,10 @@
  *	 staff.  Both are set: for the customer.  Neither is: for everybody,
  *	 unless row security is on for appointments and binds the caller; then it
  *	 must say.
- * - Whom a shop knows.  For a shop, staff book for its customers, and for
- *	 nobody else's: who has an appointment there that is no hold and did not
- *	 expire, or whose address its staff has given to ensure_user().  A place
- *	 on the waitlist makes nobody a customer, or an id would.
+ * - Customers of a shop.  For a shop, staff book for its own customers only:
+ *	 users with an appointment there that is neither a hold nor expired, and
+ *	 users whose address its staff has passed to ensure_user().  A place on the
+ *	 waitlist makes nobody a customer: knowing an id would be enough to get one.
  * - The shop's word.  To override the shop's rules, to cancel in its name, to
  *	 confirm what waits for its confirmation: that is staff's.  Staff is a role
  *	 that may decline an appointment, the shop's "no" (EXECUTE on
@@ -26,9 +26,9 @@
  * against the front.  The policies of enable_row_security() say the same about
  * reading and writing the tables.
  *
- * Another's appointment is not_found, as one that is not there, so that ids
- * tell nothing; so is to a shop a user whom it does not know.  To a customer
- * another's user id is refused (42501) without a look whether it exists.
+ * Another's appointment is not_found, as one that does not exist, so that ids
+ * tell nothing.  So is, for a shop, a user who is not its customer.  A customer
+ * who passes another's user id gets 42501, whether that user exists or not.
  *
  * All of it is asked before anything is locked or written, and of the caller:
  * what follows from a call, such as serving the waitlist, is the shop's doing.
@@ -91,7 +91,7 @@ refuse_unnamed(void)
 }
 
 /*
- * Whether the caller may read everybody's appointments in the table, and so be
+ * Whether the caller may read all rows of the appointments table, and so may be
  * told which of them is broken.
  */
 bool
@@ -231,10 +231,10 @@ require_shop_view(int64 shop_id)
 /* ---- whom a shop knows ---- */
 
 /*
- * As the policies of users have it.  The shop's barbers are found first: were
- * they looked up when there is an appointment to compare them with, the time it
- * takes would tell that the user has one somewhere.  The caller may have any
- * search_path.
+ * The rule is that of the policies of users.  The shop's barbers are looked up
+ * first, whether or not the user has appointments: otherwise the time of the
+ * query would tell that he has one somewhere.  The caller's search_path may be
+ * anything.
  */
 static OwnerQuery known_query = {
 	.sql = "WITH shop AS MATERIALIZED (SELECT ARRAY(SELECT b.id"
@@ -250,9 +250,9 @@ static OwnerQuery known_query = {
 };
 
 /*
- * Whether the caller acts for a shop that does not know the user.  Then it is
- * not to learn that there is one: to ask this takes the same way whether there
- * is or not, and goes before all else that is asked about a user.
+ * Whether the caller acts for a shop and the user is not its customer.  Then the
+ * caller must not learn whether the user exists: this runs the same query in
+ * both cases, and comes before any other check of the user.
  */
 bool
 is_hidden_user(bool is_walk_in, int64 user_id, Snapshot snapshot)

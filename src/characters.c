@@ -1,16 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * characters.c
- *	  Refuses characters that nobody sees in what customers are known by.
+ *	  Refuses invisible characters in names, e-mail addresses and phone numbers.
  *
- * Two addresses that look the same must be the same: a control character, a
- * space that is none on paper, a zero-width character or one that turns the
- * direction of writing makes another address of one that looks like it, or
- * shows a text other than it is.  Letters that look alike are another matter:
- * they make different addresses, and different customers.
+ * Control characters, unusual spaces, zero-width characters and bidirectional
+ * controls would make two different addresses look the same, or display a text
+ * that differs from what is stored.  Letters that merely look alike are
+ * accepted: they make different addresses, and different customers.
  *
- * What a name needs is left to it: spaces, joiners (Persian, Hindi) and
- * variation selectors (Japanese, Mongolian).
+ * A name may contain what its script requires: spaces, joiners (Persian, Hindi)
+ * and variation selectors (Japanese, Mongolian).
  *
  *-------------------------------------------------------------------------
  */
@@ -27,7 +26,7 @@ typedef struct CodeRange
 	bool		in_names;		/* may stand in a name */
 } CodeRange;
 
-/* In order; U+0020 is allowed where the caller has not looked for it */
+/* In ascending order.  U+0020 is not listed: callers check it themselves. */
 static const CodeRange hidden[] = {
 	{0x0000, 0x001F, false},	/* controls */
 	{0x007F, 0x00A0, false},	/* controls, no-break space */
@@ -48,7 +47,7 @@ static const CodeRange hidden[] = {
 	{0x2800, 0x2800, false},	/* empty Braille pattern */
 	{0x3000, 0x3000, true},		/* ideographic space */
 	{0x3164, 0x3164, false},	/* Hangul filler */
-	{0xFDD0, 0xFDEF, false},	/* no characters */
+	{0xFDD0, 0xFDEF, false},	/* noncharacters */
 	{0xFE00, 0xFE0F, true},		/* variation selectors */
 	{0xFEFF, 0xFEFF, false},	/* zero-width no-break space */
 	{0xFFA0, 0xFFA0, false},	/* half-width Hangul filler */
@@ -66,7 +65,7 @@ static const CodeRange hidden[] = {
 static bool
 is_hidden(pg_wchar code, bool is_name)
 {
-	/* The last two of each plane are no characters */
+	/* The last two code points of each plane are noncharacters */
 	if ((code & 0xFFFE) == 0xFFFE)
 		return true;
 	for (int i = 0; i < (int) lengthof(hidden); i++)
@@ -102,7 +101,7 @@ refuse_encoding(const char *argument)
 }
 
 /*
- * A text as UTF-8; a database that knows no encoding has to have it so.
+ * Converts a text to UTF-8.  In an SQL_ASCII database it must be UTF-8 already.
  */
 static const char *
 as_utf8(const char *argument, const char *value)
@@ -122,8 +121,8 @@ as_utf8(const char *argument, const char *value)
 }
 
 /*
- * Raises 22023 where a text has a character that nobody sees; a name may have
- * those that writing it takes.  Other spaces than U+0020 are such characters.
+ * Raises 22023 if a text contains an invisible character, or a space other than
+ * U+0020.  A name may contain the invisible characters that its script requires.
  */
 void
 refuse_hidden_characters(const char *argument, const char *value, bool is_name)

@@ -1,32 +1,33 @@
 /*-------------------------------------------------------------------------
  *
  * owner.c
- *	  Runs something as the tables' owner, and keeps the owner's code in it.
+ *	  Runs a body as the tables' owner, and confines the owner's code to it.
  *
- * Whoever calls a booking function may be a superuser, and the tables' owner
- * somebody whom he need not trust: triggers, rules, CHECKs, defaults, index
- * expressions and whatever else the owner has attached to the tables run with
- * the owner's rights, and only until run_as_owner() returns.
+ * A superuser may call a booking function without trusting the tables' owner.
+ * Triggers, rules, CHECKs, defaults, index expressions and whatever else the
+ * owner has attached to the tables therefore run with the owner's rights, and
+ * only until run_as_owner() returns:
  *
- * - It is a security-restricted operation, as VACUUM and REINDEX are: no
- *	 deferred trigger, which would be fired as whoever commits; no cursor WITH
- *	 HOLD, LISTEN, PREPARE, DISCARD, temporary table or change of role.
- * - Settings go back to what they were (a nest level of their own).
- * - What the server does not refuse, we do: SET CONSTRAINTS, with which the
- *	 owner's code would fire what the caller has deferred, or put off what the
- *	 caller has not; and types and functions in pg_temp, which would come before
- *	 those of the same name in the caller's search_path.
- * - Cursors that are open in the end are closed: the caller, or the COMMIT of a
- *	 procedure, would go on with their queries.  Meanwhile those of the caller
- *	 can neither be fetched from nor closed: a name is all it would take.
+ * - It is a security-restricted operation, like VACUUM and REINDEX: no deferred
+ *	 trigger, which would fire as whoever commits; no cursor WITH HOLD, LISTEN,
+ *	 PREPARE, DISCARD, temporary table or change of role.
+ * - Settings are restored when it returns (a GUC nest level).
+ * - We refuse what the server allows: SET CONSTRAINTS, with which the owner's
+ *	 code could fire or defer triggers of the caller's; and types and functions
+ *	 in pg_temp, which would hide those of the same name in the caller's
+ *	 search_path.
+ * - Cursors that the owner's code leaves open are closed; otherwise the caller,
+ *	 or the COMMIT of a procedure, would run their queries.  The caller's own
+ *	 cursors can be neither fetched from nor closed meanwhile: the owner's code
+ *	 would need no more than their names.
  *
- * It holds the other way round, too.  No search_path keeps pg_temp away: a table
- * that the owner's code names without its schema may be one that the caller has
- * made, with triggers of the caller's that would run with the owner's rights.
- * So nobody else's temporary table is touched here.
+ * The owner is protected from the caller as well.  pg_temp cannot be removed
+ * from a search_path: a table that the owner's code names without a schema may
+ * be one that the caller has created, with triggers that would run with the
+ * owner's rights.  So no temporary table of another role is touched here.
  *
- * What the server says of a row that a constraint refuses shows all its values,
- * as its owner may see them.  Those go to the log, not to the caller.
+ * The server's DETAIL of a constraint violation shows the whole row.  It goes
+ * to the log, not to the caller.
  *
  *-------------------------------------------------------------------------
  */
@@ -48,9 +49,9 @@
 #include "compat.h"
 
 /*
- * What is added to the security context: what the server's own checks of
- * foreign keys add, the restriction, and a bit that says it is us, which the
- * server hands on and takes back with the others.
+ * Added to the security context: the flags of the server's own foreign-key
+ * checks, the restriction, and a bit of ours.  The server saves and restores
+ * unknown bits along with its own.
  */
 #define SECURITY_BOOKING_OWNER 0x10000
 #define OWNER_CONTEXT \
@@ -120,8 +121,8 @@ check_permissions(BOOKING_CHECK_PERMS_PARAMETERS)
 }
 
 /*
- * The name of what a statement creates that the server lets anybody have in
- * pg_temp at any time.  NIL: it creates no such thing.
+ * The name of the type or function that a statement creates; NIL for any other
+ * statement.  Even a restricted operation may create these in pg_temp.
  */
 static List *
 created_name(Node *statement)
@@ -214,8 +215,8 @@ portal_of(MemoryContext context)
 }
 
 /*
- * Calls back for every portal but the one that runs now.  There is no list of
- * them, but each has a context, beside the others'.
+ * Calls back for every portal but the active one.  The server exports no list
+ * of portals; their memory contexts are siblings.
  */
 static void
 for_each_portal(void (*callback) (Portal portal))
@@ -237,7 +238,7 @@ for_each_portal(void (*callback) (Portal portal))
 }
 
 /*
- * Keeps a cursor of the caller's from being run: to the server it runs already.
+ * Keeps a cursor of the caller's from being run, by marking it as running.
  */
 static void
 park_cursor(Portal portal)
@@ -281,8 +282,8 @@ is_about_constraint(int sqlstate)
 }
 
 /*
- * Whether an error is the server's about a row that a constraint refuses.  What
- * we say ourselves, and what PL/pgSQL's RAISE does, is meant for the caller.
+ * Whether an error is a constraint violation raised by the server.  Our own,
+ * and those of RAISE in PL/pgSQL, are meant for the caller.
  */
 static bool
 shows_values(const ErrorData *error)
@@ -303,7 +304,8 @@ is_about_deferred(const ErrorData *error)
 }
 
 /*
- * Says which trigger or constraint it was, if it is one of the given tables'.
+ * Rewrites the error to name the deferred trigger or constraint, if it belongs
+ * to one of the given tables.
  */
 static void
 describe_deferred(ErrorData *error, uint32 tables)
@@ -321,8 +323,8 @@ describe_deferred(ErrorData *error, uint32 tables)
 }
 
 /*
- * Raises the error at hand again, as it is meant for the caller.  Memory is
- * taken in the given context, and only where something is to be changed.
+ * Re-throws the current error, changed where the caller must see less or more.
+ * A changed error is copied into the given context.
  */
 static _Noreturn void
 raise_for_caller(MemoryContext context, uint32 tables)
@@ -350,18 +352,18 @@ raise_for_caller(MemoryContext context, uint32 tables)
 /* ---- being the owner ---- */
 
 /*
- * A run as the owner that is under way.
+ * A call of run_as_owner() in progress.
  */
 typedef struct OwnerRun
 {
 	struct OwnerRun *outer;
-	int			guc_level;		/* 0: no code of the owner's has been let in */
+	int			guc_level;		/* 0: let_owners_code_in() was not called */
 } OwnerRun;
 
 static OwnerRun *innermost;
 
 /*
- * Whether code of the owner's has been let in by a run, or one around it.
+ * Whether a run, or one around it, has called let_owners_code_in().
  */
 static bool
 is_open(const OwnerRun *run)
@@ -370,7 +372,7 @@ is_open(const OwnerRun *run)
 }
 
 /*
- * Takes back what the owner's code has left.
+ * Closes the owner's cursors and restores the settings.
  */
 static void
 shut(const OwnerRun *run)
@@ -383,10 +385,10 @@ shut(const OwnerRun *run)
 }
 
 /*
- * Runs body(arg) as a role, the tables' owner, whose own row-level security does
- * not bind it; "tables" are those that it may write to.  The body calls
- * let_owners_code_in() first if any can be run.  An error gives the identity and
- * the settings back by itself, when its subtransaction ends.
+ * Runs body(arg) as the tables' owner, exempt from row-level security of the
+ * owner's tables.  "tables" is the set of tables that it may write to.  The body
+ * calls let_owners_code_in() before anything that can run the owner's code.
+ * After an error, the end of the subtransaction restores user and settings.
  */
 void
 run_as_owner(Oid owner, uint32 tables, OwnerBody body, void *arg)
@@ -417,8 +419,8 @@ run_as_owner(Oid owner, uint32 tables, OwnerBody body, void *arg)
 }
 
 /*
- * From here on code of the owner's may run, until run_as_owner() returns: under
- * a search_path of ours, whatever the caller's is.
+ * Allows the owner's code to run until run_as_owner() returns, under our
+ * search_path instead of the caller's.
  */
 void
 let_owners_code_in(void)

@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * policies.c
- *	  Compares the policies of the tables with the DDL that makes them.
+ *	  Compares the policies of the tables with their CREATE POLICY statements.
  *
- * A policy is stored as the parser left it.  To know whether one is still what
- * its CREATE POLICY said, the statement is parsed and analysed again, and both
- * are compared as the server prints them: so columns that were added since, or
- * spaces and parentheses, make no difference, and a server of another version
- * compares with what it would make itself.  Nothing is evaluated or simplified,
- * so that no function of anybody's is called.
+ * The server stores the expressions of a policy as parse trees.  To find out
+ * whether one was altered, our CREATE POLICY is parsed and analysed again, and
+ * both trees are compared as pg_get_expr() prints them.  Columns added since,
+ * spaces and parentheses make no difference, and every version of the server
+ * compares with what it would store itself.  No expression is evaluated or
+ * simplified, so no user's function is called.
  *
  *-------------------------------------------------------------------------
  */
@@ -40,8 +40,8 @@
 PG_FUNCTION_INFO_V1(booking_has_policy);
 
 /*
- * The statement that makes a policy of ours, in the caller's memory; NULL: there
- * is no such policy.
+ * The CREATE POLICY statement of a policy of ours, in the caller's memory; NULL
+ * if there is no such policy.
  */
 static char *
 find_definition(Datum on_table, Datum name)
@@ -127,8 +127,8 @@ printed(Relation rel, const char *stored)
 }
 
 /*
- * Whether an expression in a tuple of pg_policy is that of the statement; a
- * missing one is like none but a missing one.
+ * Whether an expression in a tuple of pg_policy is that of the statement.  A
+ * missing expression equals only a missing one.
  */
 static bool
 same_expression(Relation rel, const char *source, Node *expression,
@@ -141,7 +141,7 @@ same_expression(Relation rel, const char *source, Node *expression,
 }
 
 /*
- * Whether a policy is everybody's, as those are that name no role.
+ * Whether a policy applies to PUBLIC, the default if it names no role.
  */
 static bool
 is_for_everybody(Datum roles)
@@ -174,7 +174,7 @@ says_the_same(Relation rel, const char *source, CreatePolicyStmt *stmt,
 
 /*
  * Whether the table's policy of the statement's name is what the statement
- * makes.  *is_missing: there is none of that name.
+ * would create.  *is_missing is set if there is none of that name.
  */
 static bool
 compare_policy(Relation rel, const char *source, CreatePolicyStmt *stmt,
@@ -203,9 +203,10 @@ compare_policy(Relation rel, const char *source, CreatePolicyStmt *stmt,
 }
 
 /*
- * has_policy(on_table, name): whether a table has the policy of row_policies()
- * just so; false: another one of that name; NULL: none, no such table, or no
- * such policy.  Locks the tables that the policy reads, ACCESS SHARE.
+ * has_policy(on_table, name): true if the table has that policy exactly as
+ * row_policies() defines it; false if a policy of that name differs; NULL if
+ * there is none, no such table, or row_policies() has no such policy.  Locks the
+ * tables that the policy reads in ACCESS SHARE mode.
  */
 Datum
 booking_has_policy(PG_FUNCTION_ARGS)

@@ -67,11 +67,10 @@ find_arbiter(OwnerQuery *query)
 }
 
 /*
- * Has a query planned without sequential scans, and without sorting what an index
- * has in order, until run_as_owner() returns.  A plan is kept: one that was made
- * while a table was small, or by statistics of that time, would read all of it
- * when it is large.  What has to be sorted still is; jit is off, as the planner's
- * penalty would set it off.
+ * Disables sequential scans and sorts until run_as_owner() returns, so that the
+ * plan reads indexes.  The plan is kept: one made while the table was small would
+ * read all of it when it is large.  A sort that no index can replace still
+ * happens.  jit is disabled since the penalty for it would trigger compilation.
  */
 static void
 plan_by_index(void)
@@ -87,7 +86,7 @@ plan_by_index(void)
 }
 
 /*
- * A query that is to be run, with its parameters.
+ * A query to run, and its parameters.
  */
 typedef struct QueryRun
 {
@@ -140,7 +139,7 @@ run_owner_query(OwnerQuery *query, Datum *values, const char *nulls,
 }
 
 /*
- * The list as a bigint[].
+ * Returns a list of ids as a bigint[].
  */
 Datum
 id_array(const IdList *list)

@@ -30,16 +30,15 @@
  * The first version that is not dead is the one to judge.  A later one is not
  * committed yet, and its transaction may abort.
  *
- * What our own transaction replaced or deleted need not be followed either: the
- * entry of the version that came after it was made before the entries were
- * copied.  (But for a look out of an index expression, in the midst of storing
- * that version; whoever has such a function book is not promised anything.)
- * Nor need it be fetched a second time.  A transaction that changes
- * the same time over and over leaves a dead entry with each change, which
- * nobody may remove before it ends.  So that its looks do not become slower and
- * slower, those entries are remembered.  They stay dead until a subtransaction
- * aborts, which may bring versions back and let their line pointers be reused:
- * then all are forgotten.  So they are when a definition changes, since a table
+ * Versions that our own transaction replaced or deleted need not be followed:
+ * the entry of the next version was inserted before the entries were copied.
+ * (An index expression that books while that version is being stored is the
+ * exception, for which nothing is promised.)  Nor need they be fetched twice.
+ * A transaction that books and cancels the same time over and over leaves a
+ * dead entry with each change, which cannot be removed before it ends.  Those
+ * entries are remembered, so that its looks do not get slower with each of them.
+ * All are forgotten when a subtransaction aborts, since that may revive versions
+ * and let line pointers be reused, and when a definition changes, since a table
  * may have been rewritten.
  *
  * The caller holds a lock on the table, a pin on the page of the entry, and an

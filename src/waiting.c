@@ -3,18 +3,18 @@
  * waiting.c
  *	  The SQL-callable writes of the waitlist, and of holds that ran out.
  *
- * A customer has no more wishes waiting at a shop than it allows.  Whoever adds
- * one has the user's row locked, to the end of the transaction, so that two at
- * once cannot both be the last.
+ * A shop limits how many wishes of a customer wait at a time.  A call that adds
+ * one holds a lock on the user's row until the transaction ends, so that of two
+ * concurrent calls only one can add the last.
  *
- * expire_holds() is also who serves the waitlist for time that no function of
- * ours has freed: for each barber whom somebody waits for, it looks once at
- * what can be had within their wishes.  Where that is nothing, the line is not
- * read.  A call does so much and no more, of each of its tasks, that it ends in
- * a second or two however much there is to do; else a statement_timeout would
- * undo each call like the one before.  What is left is the next call's: the
- * oldest holds come first, and half of the serving goes to anybody at random, so
- * that nothing is left for ever.
+ * expire_holds() also serves the waitlist with time that none of our functions
+ * freed: for each barber whom somebody waits for, it computes once what is
+ * available within their wishes, and reads the line only if that is something.
+ * Each of its tasks is bounded, so that a call ends within a second or two no
+ * matter how much there is to do: an unbounded call could run into the same
+ * statement_timeout every time.  The next call continues: the oldest holds come
+ * first, and half of the serving starts at random, so that nothing is left for
+ * ever.
  *
  *-------------------------------------------------------------------------
  */
@@ -31,13 +31,16 @@
 
 #include "booking.h"
 
-/* How often the same wish may come and go before we can read it */
+/* Attempts to read a wish that others add and delete meanwhile */
 #define MAX_TRIES 100
 
-/* How many holds, offers, and past wishes a call of expire_holds() marks */
+/* Holds, offers and past wishes that one call of expire_holds() marks, each */
 #define MOST_AT_ONCE "1000"
 
-/* Of how many services it draws, and for how many it serves, how much work */
+/*
+ * expire_holds() picks MOST_SERVICES at random from MOST_WAITED_FOR services that
+ * somebody waits for, and serves them until MOST_WORK is done (in entries).
+ */
 #define MOST_WAITED_FOR "100000"
 #define MOST_SERVICES "1000"
 #define MOST_WORK 2000

@@ -1,23 +1,22 @@
 /*-------------------------------------------------------------------------
  *
  * waitlist.c
- *	  Offers time that became free to those who wait for it.
+ *	  Offers freed time to the waitlist.
  *
- * Whoever frees time serves the waitlist in the same transaction; what becomes
- * free in any other way is found by expire_holds(), which looks at all that
- * somebody waits for.  The first in line whose wish fits gets a hold.  The
- * starts that can be had are computed once for each service of the barber, and
- * the line is read against them in batches, by id, until they are used up.
+ * A call that frees time serves the waitlist in the same transaction.  Time that
+ * becomes free in any other way is found by expire_holds(), which checks every
+ * barber whom somebody waits for.  The first in line whose wish fits gets a hold.
+ * The available starts are computed once for each service of the barber, and the
+ * line is read against them in batches, by id, until they are used up.
  *
- * The cost is bounded by what is free, not by the line.  Who cannot be served,
- * being inactive, blocked by the shop, or with an open offer, is left out by the
- * query that reads a batch; who could not be served when tried is not tried
- * again for another of his wishes, and not with another barber of the shop either
- * if he has all that it allows a customer.  A wish is tried at so many starts and
- * no more.  Whoever frees time gives up when that much was read or tried in vain,
- * and leaves the rest to expire_holds().  That goes on once more from somewhere
- * in the rest of the line, so that those behind many who cannot be served have
- * their turn in some call.
+ * The cost is bounded by the free time, not by the length of the line.  The query
+ * that reads a batch leaves out users who are inactive, blocked by the shop, or
+ * have an open offer.  A user who was tried in vain is not tried again for
+ * another of his wishes, nor with another barber of the shop if he has reached a
+ * limit of the shop's.  A wish is tried at MOST_TRIES starts.  A call that frees
+ * time stops after MOST_IN_VAIN vain reads and tries, and leaves the rest to
+ * expire_holds().  That call continues from a random place in the rest of the
+ * line, so that users behind many who cannot be served get their turn in time.
  *
  * Nobody is waited for.  Of two who serve at once, the second passes over the
  * entry that the first is serving: the row locks on the entry and its user
@@ -49,33 +48,33 @@
 #include "booking.h"
 
 /*
- * How much is done in vain: starts at which customers were tried and could not be
- * served, and batches that had to be read beyond a line's first; by a call that
- * frees time, and by expire_holds() for one barber, from each of two places in the
- * lines.
+ * Limits on vain work: starts at which a customer was tried and could not be
+ * served, plus batches read beyond the first of a line.  The first limit is for a
+ * call that frees time; the second for expire_holds(), for each barber and each
+ * of the two places in a line where it starts to read.
  */
 #define MOST_IN_VAIN 50
 #define MOST_IN_VAIN_PER_BARBER 200
 
 /*
- * At how many starts a wish is tried; the first half are the earliest, the others
- * are drawn, so that none is out of reach behind many that are refused.
+ * At how many starts a wish is tried: one half are the earliest, the others are
+ * random, so that a start behind many that are refused can be reached.
  */
 #define MOST_TRIES 20
 
-/* Entries that are read at once */
+/* Entries read by one query */
 #define BATCH_SIZE 50
 #define BATCH_SIZE_TEXT "50"
 
-/* Starts that cost about as much as one entry does */
+/* Starts that cost about as much as one entry */
 #define STARTS_PER_ENTRY 500
 
-/* Lines that are asked for another wish at about that cost */
+/* Lines that can be searched for another wish at about that cost */
 #define LINES_PER_ENTRY 10
 
 /*
- * Of how many entries behind a place in a line the next place is drawn evenly, and
- * how many are counted at about the cost of one that is tried.
+ * The random place is drawn evenly from this many entries of a line at most;
+ * counting COUNTED_PER_ENTRY of them costs about as much as trying one.
  */
 #define MOST_COUNTED 100000
 #define MOST_COUNTED_TEXT "100000"
